@@ -1,0 +1,3 @@
+//! The longshore command: runs tasks in containers from a shell.
+
+fn main() {}

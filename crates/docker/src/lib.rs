@@ -1,0 +1,3 @@
+//! Runs tasks in containers on a Docker engine.
+
+#![deny(missing_docs)]

@@ -1,0 +1,3 @@
+//! Runs tasks in containers: fast, bounded, and never leaked.
+
+#![deny(missing_docs)]

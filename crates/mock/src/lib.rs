@@ -1,0 +1,3 @@
+//! A container driver in memory: scriptable, deterministic, on tokio's time.
+
+#![deny(missing_docs)]

@@ -1,0 +1,3 @@
+//! The static program that the conformance suite runs inside containers.
+
+fn main() {}
