@@ -1,3 +1,48 @@
-//! Everything that a developer or CI runs.
+//! `cargo xtask`: everything that a developer or CI runs, one file a command.
 
-fn main() {}
+mod engine;
+mod http;
+mod image;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use lexopt::prelude::*;
+use xshell::Shell;
+
+use workspace::Workspace;
+
+const HELP: &str = "\
+usage: cargo xtask COMMAND
+
+  image      builds the testee and makes the test images on the engine
+";
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
+    let mut parser = lexopt::Parser::from_env();
+    let command = match parser.next()? {
+        Some(Value(command)) => command.string()?,
+        Some(Short('h') | Long("help")) | None => "help".to_owned(),
+        Some(arg) => return Err(arg.unexpected().into()),
+    };
+    let sh = Shell::new()?;
+    let workspace = Workspace::load(&sh)?;
+    sh.change_dir(&workspace.root);
+    match command.as_str() {
+        "help" => print!("{HELP}"),
+        "image" => image::run(&sh, &workspace)?,
+        other => bail!("unknown command {other:?}; see cargo xtask help"),
+    }
+    Ok(())
+}

@@ -1,0 +1,197 @@
+//! The Docker Engine API, as far as the tools need it.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use crate::http::{Endpoint, encode};
+
+/// An engine that answered.
+#[derive(Clone, Debug)]
+pub(crate) struct Engine {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) version: String,
+    pub(crate) api: String,
+}
+
+impl Engine {
+    /// Asks for the version: the first sign of life that also says what it is.
+    pub(crate) fn connect(endpoint: Endpoint) -> Result<Engine> {
+        let version = endpoint.get("/version")?.expect(&[200])?.json()?;
+        let text = |key: &str| version[key].as_str().unwrap_or("unknown").to_owned();
+        Ok(Engine { version: text("Version"), api: text("ApiVersion"), endpoint })
+    }
+
+    pub(crate) fn get(&self, target: &str) -> Result<Value> {
+        self.endpoint.get(target)?.expect(&[200])?.json()
+    }
+
+    pub(crate) fn info(&self) -> Result<Value> {
+        self.get("/info")
+    }
+
+    /// A label of an image, or `None` if there is no such image or label.
+    pub(crate) fn image_label(&self, image: &str, label: &str) -> Result<Option<String>> {
+        let response = self.endpoint.get(&format!("/images/{image}/json"))?;
+        if response.status == 404 {
+            return Ok(None);
+        }
+        let image = response.expect(&[200])?.json()?;
+        Ok(image["Config"]["Labels"][label].as_str().map(str::to_owned))
+    }
+
+    /// Makes an image of one layer from a tar archive; `changes` are lines of a Dockerfile.
+    pub(crate) fn import(&self, image: &str, layer: &[u8], changes: &[String]) -> Result<()> {
+        let (repo, tag) = image.rsplit_once(':').context("an image needs a tag here")?;
+        let mut target =
+            format!("/images/create?fromSrc=-&repo={}&tag={}", encode(repo), encode(tag));
+        for change in changes {
+            target += &format!("&changes={}", encode(change));
+        }
+        let headers = [("Content-Type", "application/x-tar")];
+        let response = self.endpoint.request("POST", &target, &headers, layer)?;
+        progress(&response.expect(&[200])?.body).with_context(|| format!("import {image}"))
+    }
+
+    /// Gives an image another name.
+    pub(crate) fn tag(&self, image: &str, new: &str) -> Result<()> {
+        let (repo, tag) = new.rsplit_once(':').context("an image needs a tag here")?;
+        let target = format!("/images/{image}/tag?repo={}&tag={}", encode(repo), encode(tag));
+        self.endpoint.request("POST", &target, &[], &[])?.expect(&[201])?;
+        Ok(())
+    }
+
+    /// Pushes to the registry that the name begins with. `auth` is the `X-Registry-Auth` value.
+    pub(crate) fn push(&self, image: &str, auth: &str) -> Result<()> {
+        let (repo, tag) = image.rsplit_once(':').context("an image needs a tag here")?;
+        let target = format!("/images/{repo}/push?tag={}", encode(tag));
+        let headers = [("X-Registry-Auth", auth)];
+        let response = self.endpoint.request("POST", &target, &headers, &[])?;
+        progress(&response.expect(&[200])?.body).with_context(|| format!("push {image}"))
+    }
+
+    /// Removes one name of an image, and the image with its last name. Absent is success.
+    pub(crate) fn remove_image(&self, image: &str) -> Result<()> {
+        let target = format!("/images/{image}?force=1");
+        self.endpoint.request("DELETE", &target, &[], &[])?.expect(&[200, 404])?;
+        Ok(())
+    }
+
+    /// Removes every container, every network of a user and every volume.
+    pub(crate) fn clear(&self) -> Result<()> {
+        let delete = |target: String| -> Result<()> {
+            let response = self.endpoint.request("DELETE", &target, &[], &[])?;
+            response.expect(&[200, 204, 404, 409])?;
+            Ok(())
+        };
+        for id in self.containers()? {
+            delete(format!("/containers/{id}?force=1&v=1"))?;
+        }
+        for (id, name) in self.networks()? {
+            if !["bridge", "host", "none"].contains(&name.as_str()) {
+                delete(format!("/networks/{id}"))?;
+            }
+        }
+        for name in self.volumes()? {
+            delete(format!("/volumes/{name}?force=1"))?;
+        }
+        Ok(())
+    }
+
+    /// The ids of all containers, running or not.
+    pub(crate) fn containers(&self) -> Result<Vec<String>> {
+        strings(&self.get("/containers/json?all=1")?, "Id")
+    }
+
+    /// The ids and names of all networks.
+    pub(crate) fn networks(&self) -> Result<Vec<(String, String)>> {
+        let networks = self.get("/networks")?;
+        let ids = strings(&networks, "Id")?;
+        Ok(ids.into_iter().zip(strings(&networks, "Name")?).collect())
+    }
+
+    pub(crate) fn volumes(&self) -> Result<Vec<String>> {
+        strings(&self.get("/volumes")?["Volumes"], "Name")
+    }
+}
+
+/// Looks where a user's engine is: `DOCKER_HOST`, else the usual sockets.
+///
+/// # Errors
+/// Why there is none, and what to do about it.
+pub(crate) fn find() -> Result<Engine> {
+    if let Ok(url) = std::env::var("DOCKER_HOST") {
+        let endpoint = url.parse().context("DOCKER_HOST")?;
+        return Engine::connect(endpoint).context(
+            "DOCKER_HOST names an engine that doesn't answer; unset it or start that engine",
+        );
+    }
+    let mut sockets = vec!["/var/run/docker.sock".into()];
+    if let Some(dir) = std::env::var_os("XDG_RUNTIME_DIR") {
+        sockets.push(Path::new(&dir).join("docker.sock"));
+    }
+    let mut reasons = Vec::new();
+    for socket in sockets {
+        if !socket.exists() {
+            reasons.push(format!("{} does not exist", socket.display()));
+            continue;
+        }
+        match Engine::connect(Endpoint::Unix(socket)) {
+            Ok(engine) => return Ok(engine),
+            Err(error) if is_denied(&error) => {
+                reasons.push(format!(
+                    "{error:#}; join the group that owns the socket: sudo usermod -aG docker $USER"
+                ));
+            }
+            Err(error) => reasons.push(format!("{error:#}")),
+        }
+    }
+    bail!("no Docker Engine answers: {}", reasons.join("; "))
+}
+
+fn is_denied(error: &anyhow::Error) -> bool {
+    let io = error.root_cause().downcast_ref::<std::io::Error>();
+    io.is_some_and(|io| io.kind() == std::io::ErrorKind::PermissionDenied)
+}
+
+/// A progress stream says success by not saying `error`.
+fn progress(lines: &[u8]) -> Result<()> {
+    for line in serde_json::Deserializer::from_slice(lines).into_iter::<Value>() {
+        if let Some(error) = line.context("read the progress")?["error"].as_str() {
+            bail!("{error}");
+        }
+    }
+    Ok(())
+}
+
+/// One text of every object in a list; the engine writes an empty list as `null`.
+fn strings(list: &Value, key: &str) -> Result<Vec<String>> {
+    let Some(list) = list.as_array() else {
+        return Ok(Vec::new());
+    };
+    let text = |value: &Value| value[key].as_str().map(str::to_owned);
+    let texts: Option<Vec<_>> = list.iter().map(text).collect();
+    texts.with_context(|| format!("the engine's list lacks {key}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_in_a_progress_stream_is_an_error() {
+        assert!(progress(b"{\"status\":\"a\"}\n{\"status\":\"b\"}\r\n").is_ok());
+        let failed = progress(b"{\"status\":\"a\"}\n{\"error\":\"denied\"}\n");
+        assert_eq!(failed.unwrap_err().to_string(), "denied");
+        assert!(progress(b"{\"status\":\"a").is_err());
+    }
+
+    #[test]
+    fn a_null_list_is_empty_and_a_missing_name_is_an_error() {
+        assert!(strings(&Value::Null, "Id").unwrap().is_empty());
+        let list = serde_json::json!([{"Id": "a"}, {"Id": "b"}]);
+        assert_eq!(strings(&list, "Id").unwrap(), ["a", "b"]);
+        assert!(strings(&list, "Name").is_err());
+    }
+}
