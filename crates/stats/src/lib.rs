@@ -2,12 +2,20 @@
 
 #![deny(missing_docs)]
 
+mod decimate;
+mod decimator;
+mod mean;
 mod metric;
 mod metrics;
 mod sample;
+mod series;
 mod timestamp;
+mod window;
 
+pub use decimate::decimate;
+pub use decimator::Decimator;
 pub use metric::{Metric, Unit};
 pub use metrics::Metrics;
 pub use sample::Sample;
+pub use series::{ParseSeriesError, Series};
 pub use timestamp::{ParseTimestampError, Timestamp};

@@ -132,10 +132,7 @@ impl fmt::Display for Metric {
     }
 }
 
-const _: () = assert!(
-    Metric::COUNT <= 32,
-    "the mask of present metrics has 32 bits"
-);
+const _: () = assert!(Metric::COUNT <= 32, "the mask of present metrics has 32 bits");
 
 /// Insertion sort, at compile time.
 const fn by_name() -> [Metric; Metric::COUNT] {
@@ -189,10 +186,7 @@ mod tests {
 
     #[test]
     fn the_nine_names_of_fn_come_first() {
-        let names: Vec<_> = Metric::ALL[..9]
-            .iter()
-            .map(|metric| metric.name())
-            .collect();
+        let names: Vec<_> = Metric::ALL[..9].iter().map(|metric| metric.name()).collect();
         assert_eq!(
             names,
             [

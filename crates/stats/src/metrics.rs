@@ -87,9 +87,7 @@ impl Metrics {
         match Metric::from_name(name) {
             Some(metric) => self.set(metric, value),
             None => {
-                self.custom
-                    .get_or_insert_default()
-                    .insert(name.into(), value);
+                self.custom.get_or_insert_default().insert(name.into(), value);
             }
         }
     }
@@ -209,11 +207,7 @@ mod tests {
         assert!(metrics.is_empty());
         metrics.set(Metric::NetRx, 0);
         assert_eq!(
-            (
-                metrics.len(),
-                metrics.get(Metric::NetRx),
-                metrics.get(Metric::NetTx)
-            ),
+            (metrics.len(), metrics.get(Metric::NetRx), metrics.get(Metric::NetTx)),
             (1, Some(0), None)
         );
         assert_ne!(metrics, Metrics::new());
@@ -249,10 +243,7 @@ mod tests {
         .into_iter()
         .collect();
         let names: Vec<_> = metrics.iter().map(|(name, _)| name).collect();
-        assert_eq!(
-            names,
-            ["alpha", "cpu_total", "middle", "net_rx", "pids", "zeta"]
-        );
+        assert_eq!(names, ["alpha", "cpu_total", "middle", "net_rx", "pids", "zeta"]);
         assert_eq!(metrics.len(), 6);
     }
 }

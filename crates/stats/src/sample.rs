@@ -60,12 +60,7 @@ mod tests {
             r#"{"timestamp":"2016-08-11T00:04:30Z"}"#,
             r#"{"metrics":null,"timestamp":"2016-08-11T00:04:30Z"}"#,
         ] {
-            assert!(
-                serde_json::from_str::<Sample>(json)
-                    .unwrap()
-                    .metrics
-                    .is_empty()
-            );
+            assert!(serde_json::from_str::<Sample>(json).unwrap().metrics.is_empty());
         }
     }
 

@@ -61,11 +61,7 @@ impl Timestamp {
         let seconds = u64::try_from(distance / 1_000_000_000).ok()?;
         let nanos = u32::try_from(distance % 1_000_000_000).ok()?;
         let distance = Duration::new(seconds, nanos);
-        if self.0 < 0 {
-            UNIX_EPOCH.checked_sub(distance)
-        } else {
-            UNIX_EPOCH.checked_add(distance)
-        }
+        if self.0 < 0 { UNIX_EPOCH.checked_sub(distance) } else { UNIX_EPOCH.checked_add(distance) }
     }
 
     /// Nanoseconds that are known to be in range, because they lie between two moments that are.
@@ -176,22 +172,10 @@ mod tests {
 
     #[test]
     fn exactly_three_decimals_are_written() {
-        assert_eq!(
-            parse("2016-08-11T00:04:30Z").to_string(),
-            "2016-08-11T00:04:30.000Z"
-        );
-        assert_eq!(
-            parse("2016-08-11T00:04:30.5Z").to_string(),
-            "2016-08-11T00:04:30.500Z"
-        );
-        assert_eq!(
-            parse("2016-08-11T00:04:30.123999999Z").to_string(),
-            "2016-08-11T00:04:30.123Z"
-        );
-        assert_eq!(
-            parse("1969-12-31T23:59:59.9999Z").to_string(),
-            "1969-12-31T23:59:59.999Z"
-        );
+        assert_eq!(parse("2016-08-11T00:04:30Z").to_string(), "2016-08-11T00:04:30.000Z");
+        assert_eq!(parse("2016-08-11T00:04:30.5Z").to_string(), "2016-08-11T00:04:30.500Z");
+        assert_eq!(parse("2016-08-11T00:04:30.123999999Z").to_string(), "2016-08-11T00:04:30.123Z");
+        assert_eq!(parse("1969-12-31T23:59:59.9999Z").to_string(), "1969-12-31T23:59:59.999Z");
     }
 
     #[test]
@@ -204,10 +188,7 @@ mod tests {
             parse("2016-08-11T00:04:30.1234567890123456789Z").unix_nanos(),
             1_470_873_870_123_456_789
         );
-        assert_eq!(
-            parse("2016-08-10T19:04:30-05:00"),
-            parse("2016-08-11T00:04:30Z")
-        );
+        assert_eq!(parse("2016-08-10T19:04:30-05:00"), parse("2016-08-11T00:04:30Z"));
     }
 
     #[test]
@@ -216,14 +197,8 @@ mod tests {
         assert_eq!(parse("9999-12-30T22:00:00.999999999Z"), Timestamp::MAX);
         assert_eq!(Timestamp::MIN.to_string(), "0000-01-01T00:00:00.000Z");
         assert_eq!(Timestamp::MAX.to_string(), "9999-12-30T22:00:00.999Z");
-        assert_eq!(
-            Timestamp::from_unix_nanos(i64::MIN).to_string(),
-            "1677-09-21T00:12:43.145Z"
-        );
-        assert_eq!(
-            format!("{:?}", Timestamp::UNIX_EPOCH),
-            "1970-01-01T00:00:00.000000000Z"
-        );
+        assert_eq!(Timestamp::from_unix_nanos(i64::MIN).to_string(), "1677-09-21T00:12:43.145Z");
+        assert_eq!(format!("{:?}", Timestamp::UNIX_EPOCH), "1970-01-01T00:00:00.000000000Z");
     }
 
     #[test]
@@ -242,14 +217,7 @@ mod tests {
                 "{error}"
             );
         }
-        assert!(
-            "x".repeat(5000)
-                .parse::<Timestamp>()
-                .unwrap_err()
-                .to_string()
-                .len()
-                < 200
-        );
+        assert!("x".repeat(5000).parse::<Timestamp>().unwrap_err().to_string().len() < 200);
     }
 
     #[test]
