@@ -1,0 +1,110 @@
+//! Makes containers on one engine.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::owner::{ReapOptions, ReapReport};
+use crate::{Capabilities, Container, ContainerExt as _, Error, Exit, Result, Task};
+
+/// Makes containers on one engine.
+///
+/// A driver is shared by reference and used by many tasks at once. Everything that it makes carries
+/// its owner's labels, so that a reaper finds it should this process die.
+#[async_trait]
+pub trait Driver: fmt::Debug + Send + Sync + 'static {
+    /// The backend's name, such as `docker`.
+    fn name(&self) -> &str;
+
+    /// What the driver can do, as found when it was opened.
+    fn capabilities(&self) -> &Capabilities;
+
+    /// Asks the engine whether it is there. Dropping the future stops asking.
+    async fn ping(&self) -> Result<()>;
+
+    /// Reserves a container for a task. It is cheap: the engine is not asked.
+    ///
+    /// It has to be called inside a tokio runtime. What is returned should be closed, used or not;
+    /// dropping it hands it over to the driver.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` with every problem of the description, `Unsupported` for what this driver
+    /// cannot do, `Closed` after [`close`](Self::close).
+    fn container(&self, task: Task) -> Result<Arc<dyn Container>>;
+
+    /// Removes what dead owners of the same application left, whatever its state. It never touches
+    /// what belongs to a live owner, or to one of whom nothing is known.
+    ///
+    /// Dropping the future stops between two removals.
+    async fn reap(&self, options: ReapOptions) -> Result<ReapReport>;
+
+    /// Ends the driver: no container can be made any more, those that are left are closed, and
+    /// what the reaper still has to remove is removed. It is idempotent.
+    ///
+    /// Dropping the future leaves the work to the driver's reaper, as dropping the driver does.
+    ///
+    /// # Errors
+    ///
+    /// What could not be removed within the driver's bound, by name.
+    async fn close(&self) -> Result<()>;
+}
+
+/// Short forms over [`Driver`].
+pub trait DriverExt: Driver {
+    /// Reserves a container, sees that its image is there, and creates it.
+    ///
+    /// Dropping the future leaves nothing behind, and an error neither.
+    fn prepare(
+        &self,
+        task: impl Into<Task> + Send,
+    ) -> impl Future<Output = Result<Arc<dyn Container>>> + Send {
+        let container = self.container(task.into());
+        async move {
+            let container = container?;
+            let ready = async {
+                container.ensure_image().await?;
+                container.create().await
+            };
+            match ready.await {
+                Ok(()) => Ok(container),
+                Err(error) => Err(closed(&*container, error).await),
+            }
+        }
+    }
+
+    /// Runs a task from reservation to removal.
+    ///
+    /// When it returns, the container is gone, or, where the engine would not remove it, in the
+    /// hands of the driver, whose [`close`](Driver::close) reports it. Dropping the future kills
+    /// the task and leaves nothing behind.
+    ///
+    /// # Errors
+    ///
+    /// The engine's failures. The task's own are in [`Exit`].
+    fn run_task(&self, task: impl Into<Task> + Send) -> impl Future<Output = Result<Exit>> + Send {
+        let prepared = self.prepare(task);
+        async move {
+            let container = prepared.await?;
+            let running = match container.start().await {
+                Ok(running) => running,
+                Err(error) => return Err(closed(&*container, error).await),
+            };
+            let exit = running.wait().await;
+            // A failed removal stays with the driver, which reports it when it is closed.
+            let _ = container.close().await;
+            Ok(exit)
+        }
+    }
+}
+
+impl<D: Driver + ?Sized> DriverExt for D {}
+
+/// Closes a container that is of no use any more; the error that made it so is the one to report.
+async fn closed(container: &dyn Container, error: Error) -> Error {
+    let _ = container.close().await;
+    error
+}
+
+const _: fn(&dyn Driver) = |_| ();

@@ -1,0 +1,59 @@
+//! A task whose process was started.
+
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::units::Signal;
+use crate::{Exit, Result};
+
+/// The size of a terminal, in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TtySize {
+    /// Lines.
+    pub rows: u16,
+    /// Characters in a line.
+    pub columns: u16,
+}
+
+/// A task whose process was started, with its streams attached.
+///
+/// The driver watches over it by itself: input, output, timeout and limits do not depend on
+/// anybody waiting.
+#[async_trait]
+pub trait Running: fmt::Debug + Send + Sync + 'static {
+    /// Waits for the end of the task and of its output, and says how it ended. Every call gives
+    /// the same answer, whenever it is made.
+    ///
+    /// It waits for the caller's writers to take the rest of the output; [`cancel`](Self::cancel),
+    /// the timeout and closing the container end that wait. It never waits for input. Dropping the
+    /// future only stops waiting.
+    async fn wait(&self) -> Exit;
+
+    /// Kills the task, frozen or not. Its outcome is cancelled unless its end was seen before.
+    /// It returns at once and is idempotent.
+    fn cancel(&self);
+
+    /// Sends the task's stop signal, and kills it if it has not ended after `grace`, or after the
+    /// description's own where there is none. Returns when it has ended. Its outcome is stopped.
+    ///
+    /// Dropping the future does not take the stop back.
+    ///
+    /// # Errors
+    ///
+    /// The engine could not be asked.
+    async fn stop(&self, grace: Option<Duration>) -> Result<()>;
+
+    /// Sends a signal to the main process. A task that has ended already is no error.
+    async fn signal(&self, signal: Signal) -> Result<()>;
+
+    /// Sets the size of the task's terminal.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidState` for a task without one.
+    async fn resize(&self, size: TtySize) -> Result<()>;
+}
+
+const _: fn(&dyn Running) = |_| ();
