@@ -3,6 +3,7 @@
 mod engine;
 mod http;
 mod image;
+mod tidy;
 mod workspace;
 
 use std::process::ExitCode;
@@ -16,6 +17,7 @@ use workspace::Workspace;
 const HELP: &str = "\
 usage: cargo xtask COMMAND
 
+  tidy       the rules of the house that no compiler checks
   image      builds the testee and makes the test images on the engine
 ";
 
@@ -41,6 +43,7 @@ fn run() -> Result<()> {
     sh.change_dir(&workspace.root);
     match command.as_str() {
         "help" => print!("{HELP}"),
+        "tidy" => tidy::run(&workspace)?,
         "image" => image::run(&sh, &workspace)?,
         other => bail!("unknown command {other:?}; see cargo xtask help"),
     }
