@@ -1,0 +1,165 @@
+//! Which engine to use: what the caller says, then the environment, then Docker's contexts, then the
+//! sockets that engines listen on by default.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+use super::address::{Address, TlsFiles};
+use super::error::{ClientError, Result};
+
+/// The socket of an engine that runs as root.
+const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
+
+/// What finding an engine depends on. It is a parameter so that a test can state it.
+pub(crate) struct World<'a> {
+    /// An environment variable; empty counts as not set.
+    pub(crate) var: &'a dyn Fn(&str) -> Option<String>,
+    /// Whether a path exists.
+    pub(crate) exists: &'a dyn Fn(&Path) -> bool,
+}
+
+impl World<'_> {
+    fn var(&self, name: &str) -> Option<String> {
+        (self.var)(name).filter(|value| !value.is_empty())
+    }
+
+    fn folder(&self) -> Option<PathBuf> {
+        self.var("DOCKER_CONFIG")
+            .map(PathBuf::from)
+            .or_else(|| self.var("HOME").map(|home| Path::new(&home).join(".docker")))
+    }
+}
+
+/// Finds the engine's address in this process's environment.
+pub(crate) fn discover(host: Option<&str>) -> Result<Address> {
+    discover_in(host, &World { var: &|name| std::env::var(name).ok(), exists: &Path::exists })
+}
+
+/// Finds the engine's address in a stated world.
+pub(crate) fn discover_in(host: Option<&str>, world: &World<'_>) -> Result<Address> {
+    if let Some(host) = host {
+        return Address::parse(host, tls_of_environment(world)?);
+    }
+    if let Some(host) = world.var("DOCKER_HOST") {
+        return Address::parse(&host, tls_of_environment(world)?);
+    }
+    let context = match world.var("DOCKER_CONTEXT") {
+        Some(name) => Some(name),
+        None => current_context(world)?,
+    };
+    match context.as_deref() {
+        None | Some("default") => Ok(default_socket(world)),
+        Some(name) => from_context(name, world),
+    }
+}
+
+/// The first socket that exists; the usual one if none does, so that an error names it.
+fn default_socket(world: &World<'_>) -> Address {
+    let usual = PathBuf::from(DEFAULT_SOCKET);
+    let rootless = world.var("XDG_RUNTIME_DIR").map(|dir| Path::new(&dir).join("docker.sock"));
+    let desktop = world.var("HOME").map(|home| Path::new(&home).join(".docker/run/docker.sock"));
+    let found = [Some(usual.clone()), rootless, desktop]
+        .into_iter()
+        .flatten()
+        .find(|path| (world.exists)(path));
+    Address::Unix(found.unwrap_or(usual))
+}
+
+fn tls_of_environment(world: &World<'_>) -> Result<Option<TlsFiles>> {
+    // As Docker's own client: any text at all in DOCKER_TLS_VERIFY turns TLS on.
+    if world.var("DOCKER_TLS_VERIFY").is_none() {
+        return Ok(None);
+    }
+    let folder = world.var("DOCKER_CERT_PATH").map(PathBuf::from).or_else(|| world.folder());
+    match folder {
+        Some(folder) => Ok(Some(TlsFiles { folder: Some(folder) })),
+        None => Err(ClientError::Address(
+            "DOCKER_TLS_VERIFY is set and there are no certificates: set DOCKER_CERT_PATH".into(),
+        )),
+    }
+}
+
+#[derive(Deserialize)]
+struct ConfigFile {
+    #[serde(rename = "currentContext")]
+    current_context: Option<String>,
+}
+
+/// The context that `docker context use` chose.
+fn current_context(world: &World<'_>) -> Result<Option<String>> {
+    let Some(path) = world.folder().map(|folder| folder.join("config.json")) else {
+        return Ok(None);
+    };
+    let Some(text) = read_if_there(&path)? else {
+        return Ok(None);
+    };
+    let config: ConfigFile = serde_json::from_str(&text).map_err(|error| {
+        ClientError::Address(format!("{} is not what Docker writes there: {error}", path.display()))
+    })?;
+    Ok(config.current_context.filter(|name| !name.is_empty()))
+}
+
+#[derive(Deserialize)]
+struct ContextFile {
+    #[serde(rename = "Endpoints")]
+    endpoints: Endpoints,
+}
+
+#[derive(Deserialize)]
+struct Endpoints {
+    docker: Endpoint,
+}
+
+#[derive(Deserialize)]
+struct Endpoint {
+    #[serde(rename = "Host")]
+    host: String,
+    #[serde(rename = "SkipTLSVerify", default)]
+    skip_tls_verify: bool,
+}
+
+fn from_context(name: &str, world: &World<'_>) -> Result<Address> {
+    let wrong = |why: String| ClientError::Address(format!("Docker context `{name}`: {why}"));
+    let folder = world
+        .folder()
+        .ok_or_else(|| wrong("HOME is not set, so there is no folder of contexts".into()))?
+        .join("contexts");
+    // Docker names the folder of a context by the digest of the context's name.
+    let digest = hex(&Sha256::digest(name.as_bytes()));
+    let path = folder.join("meta").join(&digest).join("meta.json");
+    let text = read_if_there(&path)?.ok_or_else(|| {
+        wrong("no such context; `docker context ls` lists them, DOCKER_CONTEXT chooses one".into())
+    })?;
+    let context: ContextFile = serde_json::from_str(&text)
+        .map_err(|error| wrong(format!("{} cannot be read: {error}", path.display())))?;
+    let endpoint = context.endpoints.docker;
+    if endpoint.skip_tls_verify {
+        return Err(wrong(
+            "it skips the verification of TLS, which is not supported; give it the authority's ca.pem"
+                .into(),
+        ));
+    }
+    let certificates = folder.join("tls").join(&digest).join("docker");
+    let tls = (world.exists)(&certificates).then_some(TlsFiles { folder: Some(certificates) });
+    Address::parse(&endpoint.host, tls)
+}
+
+fn read_if_there(path: &Path) -> Result<Option<String>> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => {
+            Err(ClientError::Address(format!("{} cannot be read: {error}", path.display())))
+        }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,121 @@
+//! What goes wrong between this process and the engine, precisely.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The result of one call to the engine.
+pub(crate) type Result<T, E = ClientError> = std::result::Result<T, E>;
+
+/// A failed call to the engine. The meaning for the caller is decided in one place, where it becomes
+/// the contract's error.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ClientError {
+    /// The address, the environment or a Docker context makes no sense.
+    #[error("{0}")]
+    Address(String),
+    /// The socket's path does not exist.
+    #[error("{} does not exist: start the engine, or set DOCKER_HOST to where it listens", path.display())]
+    NoSocket {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The operating system forbids to connect to the socket.
+    #[error(
+        "no permission to connect to {address}: add the user to the group `docker` and log in again, or use sudo"
+    )]
+    Forbidden {
+        /// The address.
+        address: String,
+    },
+    /// Nobody answers at the address.
+    #[error("no engine answers at {address}: start it, or set DOCKER_HOST to where it listens")]
+    Unreachable {
+        /// The address.
+        address: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The certificates could not be read, or the two sides did not agree.
+    #[error("cannot speak TLS with {address}: {reason}")]
+    Tls {
+        /// The address.
+        address: String,
+        /// Why, and which file.
+        reason: String,
+    },
+    /// The engine refused or failed.
+    #[error("{message}")]
+    Status {
+        /// The HTTP status.
+        status: u16,
+        /// The engine's own words.
+        message: String,
+    },
+    /// A failure that the engine reported in the middle of a stream of progress.
+    #[error("{0}")]
+    Reported(String),
+    /// The connection ended before the answer did.
+    #[error("the connection to the engine ended before its answer did: {0}")]
+    Disconnected(String),
+    /// The call's own bound has passed.
+    #[error("the engine did not answer within {}", seconds(*bound))]
+    Deadline {
+        /// The bound.
+        bound: Duration,
+    },
+    /// The answer is not what the engine's API promises.
+    #[error("the engine's answer cannot be understood: {0}")]
+    Protocol(String),
+}
+
+impl ClientError {
+    /// The HTTP status, if the engine answered with one.
+    pub(crate) fn status(&self) -> Option<u16> {
+        match self {
+            Self::Status { status, .. } => Some(*status),
+            _ => None,
+        }
+    }
+
+    /// Whether the engine says that the thing does not exist.
+    pub(crate) fn is_not_found(&self) -> bool {
+        self.status() == Some(404)
+    }
+
+    /// Whether the engine may have carried the call out although its answer did not arrive.
+    pub(crate) fn is_answer_lost(&self) -> bool {
+        matches!(self, Self::Disconnected(_) | Self::Deadline { .. } | Self::Protocol(_))
+    }
+}
+
+fn seconds(bound: Duration) -> String {
+    if bound.subsec_millis() == 0 {
+        format!("{} s", bound.as_secs())
+    } else {
+        format!("{} ms", bound.as_millis())
+    }
+}
+
+impl From<hyper::Error> for ClientError {
+    fn from(error: hyper::Error) -> Self {
+        // hyper calls a wrong status line or header a parse error; all else is the connection's end.
+        if error.is_parse() {
+            Self::Protocol(error.to_string())
+        } else {
+            Self::Disconnected(chain(&error))
+        }
+    }
+}
+
+/// An error's text with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    text
+}

@@ -1,0 +1,65 @@
+//! A stream of JSON values from the engine, one a line.
+
+use std::time::Duration;
+
+use bytes::{Buf, BytesMut};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use serde::de::DeserializeOwned;
+
+use super::deadline::within;
+use super::error::{ClientError, Result};
+
+/// The longest line that is believed.
+const LONGEST: usize = 4 * 1024 * 1024;
+
+/// Reads JSON values, one a line, each within a bound.
+#[derive(Debug)]
+pub(crate) struct JsonLines {
+    body: Incoming,
+    buffer: BytesMut,
+    idle: Duration,
+}
+
+impl JsonLines {
+    /// The lines of `body`, with at most `idle` from one byte to the next.
+    pub(crate) fn new(body: Incoming, idle: Duration) -> Self {
+        Self { body, buffer: BytesMut::new(), idle }
+    }
+
+    /// The next value; `None` at the end. A last line without its line break counts.
+    pub(crate) async fn next<T: DeserializeOwned>(&mut self) -> Result<Option<T>> {
+        loop {
+            if let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') {
+                let line = self.buffer.split_to(end);
+                self.buffer.advance(1);
+                if !line.trim_ascii().is_empty() {
+                    return decode(&line).map(Some);
+                }
+                continue;
+            }
+            if self.buffer.len() > LONGEST {
+                return Err(ClientError::Protocol("a line of more than 4 MiB".into()));
+            }
+            let frame = within(self.idle, async { Ok(self.body.frame().await) }).await?;
+            match frame {
+                Some(Ok(frame)) => {
+                    if let Ok(data) = frame.into_data() {
+                        self.buffer.extend_from_slice(&data);
+                    }
+                }
+                Some(Err(error)) => return Err(error.into()),
+                None if self.buffer.trim_ascii().is_empty() => return Ok(None),
+                None => {
+                    let line = self.buffer.split();
+                    return decode(&line).map(Some);
+                }
+            }
+        }
+    }
+}
+
+fn decode<T: DeserializeOwned>(line: &[u8]) -> Result<T> {
+    serde_json::from_slice(line)
+        .map_err(|error| ClientError::Protocol(format!("a line of a stream: {error}")))
+}

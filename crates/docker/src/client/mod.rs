@@ -1,0 +1,26 @@
+//! The engine's API: the calls that the driver makes, and how they reach the engine.
+//!
+//! Only this folder knows of HTTP and of bollard.
+
+pub(crate) mod address;
+pub(crate) mod api;
+mod call;
+pub(crate) mod connect;
+mod deadline;
+pub(crate) mod demux;
+pub(crate) mod discover;
+pub(crate) mod engine;
+pub(crate) mod error;
+mod lines;
+pub(crate) mod pull;
+mod quirks;
+pub(crate) mod reply;
+pub(crate) mod stream;
+#[cfg(feature = "tls")]
+mod tls;
+pub(crate) mod transport;
+pub(crate) mod version;
+pub(crate) mod wait;
+
+#[cfg(test)]
+mod tests;

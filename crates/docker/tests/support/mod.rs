@@ -1,0 +1,203 @@
+//! An engine of a test's own: a unix socket that answers each request as a script says.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::task::JoinHandle;
+
+/// A request as it came over the wire.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// `GET /v1.41/info`: method and path with its query.
+    pub line: String,
+    /// The whole head, as it was written.
+    pub head: String,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Request {
+    /// A header's value, by its name in any case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|line| {
+            let (found, value) = line.split_once(':')?;
+            found.eq_ignore_ascii_case(name).then(|| value.trim())
+        })
+    }
+
+    /// Whether the path, without its version, begins so: `POST /containers/create`.
+    pub fn is(&self, method_and_path: &str) -> bool {
+        let Some((method, path)) = self.line.split_once(' ') else { return false };
+        let path = match path.strip_prefix("/v1.") {
+            Some(rest) => &rest[rest.find('/').unwrap_or(0)..],
+            None => path,
+        };
+        format!("{method} {path}").starts_with(method_and_path)
+    }
+}
+
+/// One step of an answer.
+#[derive(Debug, Clone)]
+pub enum Step {
+    /// Sends bytes.
+    Send(Vec<u8>),
+    /// Waits.
+    Pause(Duration),
+    /// Reads exactly so many bytes of what comes after the request.
+    Read(usize),
+    /// Reads to the end of what comes, and sends it back.
+    EchoToEnd,
+    /// Keeps the connection open for as long as the other side does.
+    Hold,
+}
+
+/// An answer: its steps, and then the end of the connection.
+pub type Script = Vec<Step>;
+
+/// An answer with a JSON body.
+pub fn json(status: u16, body: &str) -> Script {
+    let length = body.len();
+    vec![Step::Send(
+        format!(
+            "HTTP/1.1 {status} Whatever\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+        )
+        .into_bytes(),
+    )]
+}
+
+/// An answer without a body.
+pub fn empty(status: u16) -> Script {
+    let length = if status == 204 || status == 304 { "" } else { "Content-Length: 0\r\n" };
+    vec![Step::Send(format!("HTTP/1.1 {status} Whatever\r\n{length}\r\n").into_bytes())]
+}
+
+/// An answer that hands the connection over, and what follows at once in the same piece.
+pub fn upgrade(follows: &[u8]) -> Script {
+    let mut bytes =
+        b"HTTP/1.1 101 UPGRADED\r\nContent-Type: application/vnd.docker.raw-stream\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
+            .to_vec();
+    bytes.extend_from_slice(follows);
+    vec![Step::Send(bytes)]
+}
+
+/// The head of an answer whose body comes in chunks.
+pub fn chunked() -> Script {
+    vec![Step::Send(
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+            .to_vec(),
+    )]
+}
+
+/// One chunk of a body.
+pub fn chunk(bytes: &[u8]) -> Step {
+    let mut chunk = format!("{:x}\r\n", bytes.len()).into_bytes();
+    chunk.extend_from_slice(bytes);
+    chunk.extend_from_slice(b"\r\n");
+    Step::Send(chunk)
+}
+
+/// A frame of an attach stream.
+pub fn frame(stream: u8, payload: &[u8]) -> Vec<u8> {
+    let mut frame = vec![stream, 0, 0, 0];
+    frame.extend(u32::try_from(payload.len()).expect("a short payload").to_be_bytes());
+    frame.extend_from_slice(payload);
+    frame
+}
+
+/// The engine.
+pub struct ScriptedEngine {
+    folder: tempfile::TempDir,
+    seen: Arc<Mutex<Vec<Request>>>,
+    accepting: JoinHandle<()>,
+}
+
+impl ScriptedEngine {
+    /// Listens, and answers each request with the script that `answer` gives for it.
+    pub fn start(answer: impl Fn(&Request) -> Script + Send + Sync + 'static) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let listener = UnixListener::bind(folder.path().join("engine.sock")).expect("a socket");
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let answer = Arc::new(answer);
+        let log = Arc::clone(&seen);
+        let accepting = tokio::spawn(async move {
+            let mut connections = tokio::task::JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                let (answer, log) = (Arc::clone(&answer), Arc::clone(&log));
+                connections.spawn(async move {
+                    // The other side may go at any time: that is what many tests are about.
+                    let _ = serve(stream, &*answer, &log).await;
+                });
+            }
+        });
+        Self { folder, seen, accepting }
+    }
+
+    /// Where it listens.
+    pub fn path(&self) -> PathBuf {
+        self.folder.path().join("engine.sock")
+    }
+
+    /// Its address.
+    pub fn address(&self) -> String {
+        format!("unix://{}", Path::display(&self.path()))
+    }
+
+    /// The requests so far.
+    pub fn seen(&self) -> Vec<Request> {
+        self.seen.lock().expect("no test panics with the lock").clone()
+    }
+
+    /// The request lines so far.
+    pub fn lines(&self) -> Vec<String> {
+        self.seen().into_iter().map(|request| request.line).collect()
+    }
+}
+
+impl Drop for ScriptedEngine {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+async fn serve(
+    mut stream: UnixStream,
+    answer: &(dyn Fn(&Request) -> Script + Send + Sync),
+    log: &Mutex<Vec<Request>>,
+) -> std::io::Result<()> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await?);
+    }
+    let head = String::from_utf8_lossy(&head).into_owned();
+    let mut line = head.lines().next().unwrap_or_default().to_owned();
+    line.truncate(line.rfind(" HTTP/").unwrap_or(line.len()));
+    let mut request = Request { line, head, body: Vec::new() };
+    let length = request.header("content-length").and_then(|text| text.parse().ok()).unwrap_or(0);
+    request.body = vec![0; length];
+    stream.read_exact(&mut request.body).await?;
+    let script = answer(&request);
+    log.lock().expect("no test panics with the lock").push(request);
+    for step in script {
+        match step {
+            Step::Send(bytes) => stream.write_all(&bytes).await?,
+            Step::Pause(time) => tokio::time::sleep(time).await,
+            Step::Read(count) => {
+                let mut bytes = vec![0; count];
+                stream.read_exact(&mut bytes).await?;
+            }
+            Step::EchoToEnd => {
+                let mut bytes = Vec::new();
+                stream.read_to_end(&mut bytes).await?;
+                stream.write_all(&bytes).await?;
+            }
+            Step::Hold => {
+                let mut bytes = [0; 1024];
+                while stream.read(&mut bytes).await? > 0 {}
+            }
+        }
+    }
+    Ok(())
+}
