@@ -1,0 +1,169 @@
+//! A process, told from a later one with the same id by its start time.
+
+use std::fmt;
+use std::fs;
+use std::path::Path;
+use std::str::FromStr;
+
+use rustix::io::Errno;
+use rustix::process::{Pid, getpid, test_kill_process};
+
+use crate::domain::UnknownLeaseDomain;
+
+const ABSENT: &str = "none";
+
+/// A process id and when that process started, in the kernel's ticks since boot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Process {
+    pub(crate) id: i32,
+    pub(crate) start: Option<u64>,
+}
+
+/// What is known of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    Alive,
+    Gone,
+    Unknown,
+}
+
+impl Process {
+    /// This process.
+    pub(crate) fn current(root: &Path) -> Self {
+        let start = stat(root, "self").map(|stat| stat.start);
+        Self { id: getpid().as_raw_nonzero().get(), start }
+    }
+
+    /// Whether the process lives; its id must mean the same here as where it was read.
+    pub(crate) fn state(&self, root: &Path) -> State {
+        // Zero and less do not name one process.
+        let Some(id) = (self.id > 0).then(|| Pid::from_raw(self.id)).flatten() else {
+            return State::Unknown;
+        };
+        // Another user's process is found by this as well, though /proc may hide it.
+        if test_kill_process(id) == Err(Errno::SRCH) {
+            return State::Gone;
+        }
+        match (stat(root, &self.id.to_string()), self.start) {
+            (Some(now), Some(start)) if now.start != start => State::Gone,
+            (Some(now), Some(_)) if now.is_dead => State::Gone,
+            (Some(_), Some(_)) => State::Alive,
+            _ => State::Unknown,
+        }
+    }
+}
+
+impl fmt::Display for Process {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.start {
+            Some(start) => write!(f, "{}-{start}", self.id),
+            None => write!(f, "{}-{ABSENT}", self.id),
+        }
+    }
+}
+
+impl FromStr for Process {
+    type Err = UnknownLeaseDomain;
+
+    fn from_str(text: &str) -> Result<Self, UnknownLeaseDomain> {
+        let (id, start) = text.split_once('-').ok_or(UnknownLeaseDomain)?;
+        let start = match start {
+            ABSENT => None,
+            digits => Some(digits.parse().map_err(|_| UnknownLeaseDomain)?),
+        };
+        Ok(Self { id: id.parse().map_err(|_| UnknownLeaseDomain)?, start })
+    }
+}
+
+struct Stat {
+    start: u64,
+    is_dead: bool,
+}
+
+/// Reads `/proc/<pid>/stat`, whose fields are described in proc_pid_stat(5).
+fn stat(root: &Path, process: &str) -> Option<Stat> {
+    let text = fs::read(root.join("proc").join(process).join("stat")).ok()?;
+    parse(&String::from_utf8_lossy(&text))
+}
+
+fn parse(text: &str) -> Option<Stat> {
+    // The program's name is in parentheses and may hold anything, parentheses too.
+    let (_, rest) = text.rsplit_once(')')?;
+    let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
+    // After the name come field 3, the state; field 20, the threads; field 22, the start time.
+    let (state, threads, start) = (*fields.first()?, *fields.get(17)?, *fields.get(19)?);
+    // A zombie whose threads are all gone only waits for its parent.
+    let is_dead = matches!(state, "Z" | "X") && threads.parse::<u64>().ok()? <= 1;
+    Some(Stat { start: start.parse().ok()?, is_dead })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    const ROOT: &str = "/";
+
+    fn child() -> (std::process::Child, Process) {
+        let child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn();
+        let child = child.unwrap();
+        let id = i32::try_from(child.id()).unwrap();
+        let start = stat(Path::new(ROOT), &id.to_string()).unwrap().start;
+        (child, Process { id, start: Some(start) })
+    }
+
+    #[test]
+    fn this_process_is_alive() {
+        let current = Process::current(Path::new(ROOT));
+        assert!(current.start.is_some());
+        assert_eq!(current.state(Path::new(ROOT)), State::Alive);
+    }
+
+    #[test]
+    fn a_child_is_alive_then_a_zombie_then_gone() {
+        let (mut child, process) = child();
+        assert_eq!(process.state(Path::new(ROOT)), State::Alive);
+        child.kill().unwrap();
+        // The child is not waited for: it becomes a zombie, which is gone as an owner.
+        while process.state(Path::new(ROOT)) != State::Gone {
+            std::thread::yield_now();
+        }
+        assert!(Path::new(&format!("/proc/{}", process.id)).exists());
+        child.wait().unwrap();
+        assert_eq!(process.state(Path::new(ROOT)), State::Gone);
+    }
+
+    #[test]
+    fn a_later_process_with_the_same_id_is_not_taken_for_the_former() {
+        let mut process = Process::current(Path::new(ROOT));
+        process.start = process.start.map(|start| start + 1);
+        assert_eq!(process.state(Path::new(ROOT)), State::Gone);
+    }
+
+    #[test]
+    fn without_a_start_time_a_living_process_proves_nothing() {
+        let mut process = Process::current(Path::new(ROOT));
+        process.start = None;
+        assert_eq!(process.state(Path::new(ROOT)), State::Unknown);
+        assert_eq!(Process { id: -1, start: Some(1) }.state(Path::new(ROOT)), State::Unknown);
+        let nowhere = tempfile::tempdir().unwrap();
+        assert_eq!(Process::current(Path::new(ROOT)).state(nowhere.path()), State::Unknown);
+    }
+
+    #[test]
+    fn a_name_with_parentheses_and_spaces_is_no_trouble() {
+        let text = "7 (a) b (c)) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 3 0 424242 0 0\n";
+        let stat = parse(text).unwrap();
+        assert_eq!((stat.start, stat.is_dead), (424_242, false));
+        assert!(parse("7 (a").is_none());
+    }
+
+    #[test]
+    fn a_zombie_leader_with_living_threads_is_not_dead() {
+        let stat =
+            |threads: u32| format!("7 (a) Z 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 {threads} 0 9 0");
+        assert!(!parse(&stat(2)).unwrap().is_dead);
+        assert!(parse(&stat(1)).unwrap().is_dead);
+    }
+}
