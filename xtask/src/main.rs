@@ -1,8 +1,10 @@
 //! `cargo xtask`: everything that a developer or CI runs, one file a command.
 
+mod cgroups;
 mod engine;
 mod http;
 mod image;
+mod install;
 mod tidy;
 mod workspace;
 
@@ -19,6 +21,9 @@ usage: cargo xtask COMMAND
 
   tidy       the rules of the house that no compiler checks
   image      builds the testee and makes the test images on the engine
+  engine up --kind docker20 [--name NAME]
+             starts a private engine under target/engines and prints its address
+  engine down [--kind KIND | --name NAME]
 ";
 
 fn main() -> ExitCode {
@@ -43,6 +48,7 @@ fn run() -> Result<()> {
     sh.change_dir(&workspace.root);
     match command.as_str() {
         "help" => print!("{HELP}"),
+        "engine" => engine::run(&sh, &workspace, parser)?,
         "tidy" => tidy::run(&workspace)?,
         "image" => image::run(&sh, &workspace)?,
         other => bail!("unknown command {other:?}; see cargo xtask help"),

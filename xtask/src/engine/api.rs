@@ -1,7 +1,5 @@
 //! The Docker Engine API, as far as the tools need it.
 
-use std::path::Path;
-
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
@@ -114,45 +112,6 @@ impl Engine {
     pub(crate) fn volumes(&self) -> Result<Vec<String>> {
         strings(&self.get("/volumes")?["Volumes"], "Name")
     }
-}
-
-/// Looks where a user's engine is: `DOCKER_HOST`, else the usual sockets.
-///
-/// # Errors
-/// Why there is none, and what to do about it.
-pub(crate) fn find() -> Result<Engine> {
-    if let Ok(url) = std::env::var("DOCKER_HOST") {
-        let endpoint = url.parse().context("DOCKER_HOST")?;
-        return Engine::connect(endpoint).context(
-            "DOCKER_HOST names an engine that doesn't answer; unset it or start that engine",
-        );
-    }
-    let mut sockets = vec!["/var/run/docker.sock".into()];
-    if let Some(dir) = std::env::var_os("XDG_RUNTIME_DIR") {
-        sockets.push(Path::new(&dir).join("docker.sock"));
-    }
-    let mut reasons = Vec::new();
-    for socket in sockets {
-        if !socket.exists() {
-            reasons.push(format!("{} does not exist", socket.display()));
-            continue;
-        }
-        match Engine::connect(Endpoint::Unix(socket)) {
-            Ok(engine) => return Ok(engine),
-            Err(error) if is_denied(&error) => {
-                reasons.push(format!(
-                    "{error:#}; join the group that owns the socket: sudo usermod -aG docker $USER"
-                ));
-            }
-            Err(error) => reasons.push(format!("{error:#}")),
-        }
-    }
-    bail!("no Docker Engine answers: {}", reasons.join("; "))
-}
-
-fn is_denied(error: &anyhow::Error) -> bool {
-    let io = error.root_cause().downcast_ref::<std::io::Error>();
-    io.is_some_and(|io| io.kind() == std::io::ErrorKind::PermissionDenied)
 }
 
 /// A progress stream says success by not saying `error`.

@@ -1,0 +1,98 @@
+//! Finds an engine, or gets one, or says what to do.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use xshell::Shell;
+
+use super::{Engine, Private};
+use crate::http::Endpoint;
+use crate::install;
+use crate::workspace::Workspace;
+
+/// An engine to use, and whether it has to be stopped afterwards.
+pub(crate) struct Obtained {
+    pub(crate) engine: Engine,
+    private: Option<Private>,
+}
+
+impl Obtained {
+    /// Stops the engine if it was started for this use alone.
+    pub(crate) fn release(self) -> Result<()> {
+        match self.private {
+            Some(private) => private.down(),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Looks where a user's engine is: `DOCKER_HOST`, else the usual sockets.
+///
+/// # Errors
+/// Why there is none, and what to do about it.
+pub(crate) fn find() -> Result<Engine> {
+    if let Ok(url) = std::env::var("DOCKER_HOST") {
+        let endpoint = url.parse().context("DOCKER_HOST")?;
+        return Engine::connect(endpoint).context(
+            "DOCKER_HOST names an engine that doesn't answer; unset it or start that engine",
+        );
+    }
+    let mut sockets = vec!["/var/run/docker.sock".into()];
+    if let Some(dir) = std::env::var_os("XDG_RUNTIME_DIR") {
+        sockets.push(Path::new(&dir).join("docker.sock"));
+    }
+    let mut reasons = Vec::new();
+    for socket in sockets {
+        if !socket.exists() {
+            reasons.push(format!("{} does not exist", socket.display()));
+            continue;
+        }
+        match Engine::connect(Endpoint::Unix(socket)) {
+            Ok(engine) => return Ok(engine),
+            Err(error) if is_denied(&error) => {
+                reasons.push(format!(
+                    "{error:#}; join the group that owns the socket: sudo usermod -aG docker $USER"
+                ));
+            }
+            Err(error) => reasons.push(format!("{error:#}")),
+        }
+    }
+    bail!("no Docker Engine answers: {}", reasons.join("; "))
+}
+
+/// The engine that answers, else a private one, installed first where that can be done.
+///
+/// # Errors
+/// Why there can be none, and what to do about it.
+pub(crate) fn obtain(sh: &Shell, workspace: &Workspace, may_install: bool) -> Result<Obtained> {
+    let reason = match find() {
+        Ok(engine) => return Ok(Obtained { engine, private: None }),
+        Err(reason) if std::env::var_os("DOCKER_HOST").is_some() => return Err(reason),
+        Err(reason) => reason,
+    };
+    if !install::is_root() {
+        bail!(
+            "{reason:#}. Start one (sudo systemctl start docker), or install it \
+             (Debian: sudo apt-get install docker.io), or set DOCKER_HOST"
+        );
+    }
+    if !install::has("dockerd") {
+        if !(may_install && install::is_debian()) {
+            bail!("{reason:#}, and dockerd is not installed. On Debian: apt-get install docker.io");
+        }
+        println!("{reason:#}");
+        install::apt(sh, &["docker.io", "iproute2"])?;
+        if let Ok(engine) = find() {
+            return Ok(Obtained { engine, private: None });
+        }
+    }
+    println!("{reason:#}; a private engine is started for this run");
+    let private = Private::named(workspace, "run")?;
+    let engine = private.up(sh)?;
+    Ok(Obtained { engine, private: Some(private) })
+}
+
+fn is_denied(error: &anyhow::Error) -> bool {
+    let io = error.root_cause().downcast_ref::<std::io::Error>();
+    io.is_some_and(|io| io.kind() == std::io::ErrorKind::PermissionDenied)
+}
