@@ -1,7 +1,7 @@
 //! `image`: the images that tests run, made without a registry.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
@@ -45,7 +45,7 @@ pub(crate) fn build_testee(sh: &Shell, workspace: &Workspace) -> Result<PathBuf>
 }
 
 /// Makes the images on the engine, each only if what is there was made from something else.
-pub(crate) fn make(engine: &Engine, testee: &PathBuf) -> Result<[&'static str; 3]> {
+pub(crate) fn make(engine: &Engine, testee: &Path) -> Result<[&'static str; 3]> {
     let program = fs::read(testee).with_context(|| format!("read {}", testee.display()))?;
     let layer = layer(&program)?;
     let volume = "VOLUME /data".to_owned();
@@ -76,7 +76,7 @@ fn make_one(engine: &Engine, image: &str, layer: &[u8], more: &[String]) -> Resu
 }
 
 /// The whole file system of the image.
-fn layer(program: &[u8]) -> Result<Vec<u8>> {
+pub(crate) fn layer(program: &[u8]) -> Result<Vec<u8>> {
     let mut tar = tar::Builder::new(Vec::new());
     let mut add = |path: &str, kind: tar::EntryType, mode: u32, owner: u64, bytes: &[u8]| {
         let mut header = tar::Header::new_gnu();

@@ -5,6 +5,10 @@ mod engine;
 mod http;
 mod image;
 mod install;
+mod leaks;
+mod registry;
+mod steps;
+mod test;
 mod tidy;
 mod workspace;
 
@@ -19,11 +23,16 @@ use workspace::Workspace;
 const HELP: &str = "\
 usage: cargo xtask COMMAND
 
+  test [--require-engines] [--no-install] [--seed N]
+             every test; those that need an engine where there is one, which is installed and
+             started if this is Debian and you are root
   tidy       the rules of the house that no compiler checks
   image      builds the testee and makes the test images on the engine
   engine up --kind docker20 [--name NAME]
              starts a private engine under target/engines and prints its address
   engine down [--kind KIND | --name NAME]
+  registry up|down [--auth]
+             a registry on loopback with the testee in it
 ";
 
 fn main() -> ExitCode {
@@ -49,6 +58,8 @@ fn run() -> Result<()> {
     match command.as_str() {
         "help" => print!("{HELP}"),
         "engine" => engine::run(&sh, &workspace, parser)?,
+        "registry" => registry::run(&sh, &workspace, parser)?,
+        "test" => test::run(&sh, &workspace, parser)?,
         "tidy" => tidy::run(&workspace)?,
         "image" => image::run(&sh, &workspace)?,
         other => bail!("unknown command {other:?}; see cargo xtask help"),

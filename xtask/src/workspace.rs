@@ -52,10 +52,6 @@ impl Workspace {
         workspace.packages.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(workspace)
     }
-
-    pub(crate) fn package(&self, name: &str) -> Option<&Package> {
-        self.packages.iter().find(|package| package.name == name)
-    }
 }
 
 impl Package {

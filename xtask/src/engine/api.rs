@@ -21,6 +21,11 @@ impl Engine {
         Ok(Engine { version: text("Version"), api: text("ApiVersion"), endpoint })
     }
 
+    /// Whether the engine's files, cgroups and processes are this machine's.
+    pub(crate) fn is_local(&self) -> bool {
+        matches!(self.endpoint, Endpoint::Unix(_))
+    }
+
     pub(crate) fn get(&self, target: &str) -> Result<Value> {
         self.endpoint.get(target)?.expect(&[200])?.json()
     }
@@ -58,15 +63,6 @@ impl Engine {
         let target = format!("/images/{image}/tag?repo={}&tag={}", encode(repo), encode(tag));
         self.endpoint.request("POST", &target, &[], &[])?.expect(&[201])?;
         Ok(())
-    }
-
-    /// Pushes to the registry that the name begins with. `auth` is the `X-Registry-Auth` value.
-    pub(crate) fn push(&self, image: &str, auth: &str) -> Result<()> {
-        let (repo, tag) = image.rsplit_once(':').context("an image needs a tag here")?;
-        let target = format!("/images/{repo}/push?tag={}", encode(tag));
-        let headers = [("X-Registry-Auth", auth)];
-        let response = self.endpoint.request("POST", &target, &headers, &[])?;
-        progress(&response.expect(&[200])?.body).with_context(|| format!("push {image}"))
     }
 
     /// Removes one name of an image, and the image with its last name. Absent is success.

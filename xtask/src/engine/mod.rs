@@ -5,7 +5,7 @@ mod command;
 mod find;
 mod network;
 mod private;
-mod process;
+pub(crate) mod process;
 mod start;
 mod stop;
 

@@ -83,7 +83,7 @@ pub(super) fn remove_bridges(sh: &Shell, range: Range) -> Result<()> {
 }
 
 /// From lines such as `4: eth0    inet 192.0.2.2/24 brd …`.
-fn bridges_of<'a>(addresses: &'a str, range: Range) -> Vec<&'a str> {
+fn bridges_of(addresses: &str, range: Range) -> Vec<&str> {
     let lines = addresses.lines().filter_map(|line| {
         let mut words = line.split_whitespace();
         Some((words.nth(1)?, words.nth(1)?))

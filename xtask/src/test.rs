@@ -1,0 +1,172 @@
+//! `test`: every test, those that need an engine where there is one.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+use lexopt::prelude::*;
+use xshell::{Shell, cmd};
+
+use crate::engine::{Engine, obtain};
+use crate::image;
+use crate::leaks::{self, Scope};
+use crate::registry::Registry;
+use crate::steps::Steps;
+use crate::workspace::Workspace;
+
+/// What a run of tests is asked to do.
+pub(crate) struct Options {
+    /// A missing engine or registry is a failure, not a skip.
+    pub(crate) require_engines: bool,
+    /// Install what is missing where that can be done.
+    pub(crate) may_install: bool,
+    /// Everything at full size.
+    pub(crate) soak: bool,
+    /// What samples are drawn with.
+    pub(crate) seed: u64,
+}
+
+pub(crate) fn run(sh: &Shell, workspace: &Workspace, mut args: lexopt::Parser) -> Result<()> {
+    let mut options = Options::new();
+    while let Some(arg) = args.next()? {
+        match arg {
+            Long("require-engines") => options.require_engines = true,
+            Long("no-install") => options.may_install = false,
+            Long("seed") => options.seed = args.value()?.parse()?,
+            _ => return Err(arg.unexpected().into()),
+        }
+    }
+    let mut steps = Steps::default();
+    all(sh, workspace, &options, &mut steps)?;
+    steps.finish()
+}
+
+impl Options {
+    /// As a user runs it. A seed from the environment repeats an earlier run.
+    pub(crate) fn new() -> Options {
+        let given = std::env::var("LONGSHORE_SEED").ok().and_then(|seed| seed.parse().ok());
+        let clock = std::time::UNIX_EPOCH.elapsed().map_or(0, |time| time.as_secs());
+        Options {
+            require_engines: false,
+            may_install: true,
+            soak: false,
+            seed: given.unwrap_or(clock),
+        }
+    }
+}
+
+/// Adds a step for the ordinary tests and one for each that needs an engine.
+pub(crate) fn all(
+    sh: &Shell,
+    workspace: &Workspace,
+    options: &Options,
+    steps: &mut Steps,
+) -> Result<()> {
+    leaks::adopt()?;
+    println!("seed: LONGSHORE_SEED={}", options.seed);
+    let testee = image::build_testee(sh, workspace).context("build the testee")?;
+    let mut env = BTreeMap::new();
+    env.insert("LONGSHORE_TESTEE", testee.display().to_string());
+    env.insert("LONGSHORE_SEED", options.seed.to_string());
+    if options.soak {
+        env.insert("LONGSHORE_SOAK", "1".to_owned());
+    }
+
+    let obtained = obtain(sh, workspace, options.may_install).and_then(|obtained| {
+        image::make(&obtained.engine, &testee).context("make the test images")?;
+        Ok(obtained)
+    });
+    match obtained {
+        Ok(obtained) => {
+            let engine = &obtained.engine;
+            println!("engine: Docker {} at {}", engine.version, engine.endpoint);
+            env.insert("LONGSHORE_TEST_DOCKER_HOST", engine.endpoint.to_string());
+            env.insert("LONGSHORE_TEST_IMAGE", image::TESTEE.to_owned());
+            env.insert("LONGSHORE_TEST_VOLUME_IMAGE", image::VOLUME.to_owned());
+            let tested = with_engine(sh, workspace, options, engine, env, steps);
+            obtained.release()?;
+            tested
+        }
+        Err(reason) => {
+            steps.run("cargo test", || cargo_test(sh, &[], &env));
+            let reason = format!("{reason:#}");
+            for target in engine_targets(workspace).keys() {
+                skip(steps, options, target, &reason);
+            }
+            Ok(())
+        }
+    }
+}
+
+fn with_engine(
+    sh: &Shell,
+    workspace: &Workspace,
+    options: &Options,
+    engine: &Engine,
+    mut env: BTreeMap<&'static str, String>,
+    steps: &mut Steps,
+) -> Result<()> {
+    let registries = Registry::pair(sh, workspace);
+    if let Ok((plain, auth)) = &registries {
+        env.insert("LONGSHORE_TEST_REGISTRY", plain.address.clone());
+        env.insert("LONGSHORE_TEST_REGISTRY_AUTH", auth.address.clone());
+        env.insert("LONGSHORE_TEST_REGISTRY_USER", Registry::USER.to_owned());
+        env.insert("LONGSHORE_TEST_REGISTRY_PASSWORD", Registry::PASSWORD.to_owned());
+    }
+    let scope = Scope::of(engine, workspace)?;
+    let counted = |steps: &mut Steps, name: &str, args: &[&str]| {
+        steps.run(name, || {
+            let before = scope.look()?;
+            let tested = cargo_test(sh, args, &env);
+            // A failed test is the first thing to say; what it left is worth saying as well.
+            let clean = scope.expect_no_more_than(&before);
+            match (tested, clean) {
+                (Err(failed), Err(leaked)) => Err(failed.context(format!("{leaked:#}"))),
+                (tested, clean) => tested.and(clean),
+            }
+        });
+    };
+    counted(steps, "cargo test", &[]);
+    for (label, name) in engine_targets(workspace) {
+        match &registries {
+            Err(reason) if name.starts_with("engine_registry") => {
+                skip(steps, options, &label, &format!("{reason:#}"));
+            }
+            _ => counted(steps, &label, &["--test", &name]),
+        }
+    }
+    match registries {
+        Ok((plain, auth)) => plain.down().and(auth.down()),
+        Err(_) => Ok(()),
+    }
+}
+
+/// The same features for every run, so that nothing is built twice.
+fn cargo_test(sh: &Shell, args: &[&str], env: &BTreeMap<&'static str, String>) -> Result<()> {
+    let command = cmd!(sh, "cargo test --quiet --workspace --all-features {args...}");
+    command.envs(env).quiet().run()?;
+    Ok(())
+}
+
+/// What needs an engine: how it is shown, and the name that cargo knows it by. Targets of the same
+/// name in several packages run together.
+fn engine_targets(workspace: &Workspace) -> BTreeMap<String, String> {
+    let mut packages: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for package in &workspace.packages {
+        for target in package.engine_tests() {
+            packages.entry(&target.name).or_default().push(&package.name);
+        }
+    }
+    let labels = packages.into_iter();
+    labels
+        .map(|(name, packages)| (format!("{}/{name}", packages.join("+")), name.to_owned()))
+        .collect()
+}
+
+fn skip(steps: &mut Steps, options: &Options, target: &str, reason: &str) {
+    if options.require_engines {
+        steps.fail(target, &format!("skipped: {reason}"));
+    } else {
+        println!("SKIPPED {target}: {reason}");
+        steps.skip(target, reason);
+    }
+}
