@@ -147,7 +147,7 @@ impl fmt::Display for Expected {
             Self::ShorterTag => "the end of the tag, which has at most 128 bytes,",
             Self::DigestAlgorithm => "a digest with \"sha256:\", \"sha384:\" or \"sha512:\"",
             Self::DigestDigit(count) => {
-                return write!(f, "a lower-case hexadecimal digit of the digest's {count}");
+                return write!(f, "a lower-case hexadecimal digit (the digest has {count})");
             }
             Self::DigestEnd(count) => {
                 return write!(f, "the end after the digest's {count} digits");

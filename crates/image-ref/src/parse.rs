@@ -22,7 +22,8 @@ pub(crate) fn parse(text: &str) -> Result<RefParts<'_>, Fault> {
         let end = scanner.bracketed_domain()?;
         return scanner.after_domain(&text[..end], end + 1);
     }
-    let (end, seen) = scanner.component(0, LOWER | UPPER | DIGIT)?;
+    let (end, seen) =
+        scanner.component(0, LOWER | UPPER | DIGIT).map_err(|fault| scanner.in_first(fault))?;
     match scanner.bytes.get(end) {
         Some(b'/') => {
             let first = &text[..end];
@@ -223,6 +224,18 @@ impl<'a> Scanner<'a> {
     #[cold]
     fn first(&self, wrong: u8, expected: Expected) -> Fault {
         Fault { offset: run(self.bytes, 0, !wrong), expected }
+    }
+
+    /// The fault of the first component, where its scan ended with `fault`: with an underscore
+    /// before it can't be a domain, so that a capital is wrong however it goes on.
+    #[cold]
+    fn in_first(&self, fault: Fault) -> Fault {
+        let before = &self.bytes[..fault.offset];
+        if before.contains(&b'_') && before.iter().any(u8::is_ascii_uppercase) {
+            self.first(UPPER, Expected::LowerCaseOrDigit)
+        } else {
+            fault
+        }
     }
 
     /// The fault of a tag that can't start at `start`.
