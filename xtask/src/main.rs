@@ -1,6 +1,7 @@
 //! `cargo xtask`: everything that a developer or CI runs, one file a command.
 
 mod cgroups;
+mod ci;
 mod engine;
 mod http;
 mod image;
@@ -23,6 +24,10 @@ use workspace::Workspace;
 const HELP: &str = "\
 usage: cargo xtask COMMAND
 
+  ci [--seed N]
+             every check and every test, sampled with the seed where it is long
+  soak [--seed N]
+             the same at full size
   test [--require-engines] [--no-install] [--seed N]
              every test; those that need an engine where there is one, which is installed and
              started if this is Debian and you are root
@@ -58,6 +63,8 @@ fn run() -> Result<()> {
     match command.as_str() {
         "help" => print!("{HELP}"),
         "engine" => engine::run(&sh, &workspace, parser)?,
+        "ci" => ci::run(&sh, &workspace, parser, false)?,
+        "soak" => ci::run(&sh, &workspace, parser, true)?,
         "registry" => registry::run(&sh, &workspace, parser)?,
         "test" => test::run(&sh, &workspace, parser)?,
         "tidy" => tidy::run(&workspace)?,

@@ -1,5 +1,6 @@
 //! What cargo knows about this workspace.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -24,6 +25,7 @@ pub(crate) struct Package {
     pub(crate) manifest_path: PathBuf,
     pub(crate) dependencies: Vec<Dependency>,
     pub(crate) targets: Vec<Target>,
+    pub(crate) features: BTreeMap<String, Vec<String>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -67,10 +69,33 @@ impl Package {
         self.targets.iter().any(|target| target.kind.iter().any(|kind| kind == "lib"))
     }
 
+    /// What to pass as `--features` so that each is compiled alone: nothing, then one after the
+    /// other. Nothing at all for a package without features.
+    pub(crate) fn features_alone(&self) -> impl Iterator<Item = &str> {
+        let features = self.features.keys().map(String::as_str);
+        let none = (!self.features.is_empty()).then_some("");
+        none.into_iter().chain(features.filter(|name| *name != "default"))
+    }
+
     /// The test targets that need an engine: named `engine_…` and left out of plain `cargo test`.
     pub(crate) fn engine_tests(&self) -> impl Iterator<Item = &Target> {
         self.targets
             .iter()
             .filter(|target| target.kind == ["test"] && target.name.starts_with("engine_"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::tidy::manifests::tests::package;
+
+    #[test]
+    fn each_feature_is_compiled_alone_and_so_is_none() {
+        let mut package = package("a", vec![]);
+        assert_eq!(package.features_alone().count(), 0);
+        for name in ["default", "tls", "serde"] {
+            package.features.insert(name.to_owned(), vec![]);
+        }
+        assert_eq!(package.features_alone().collect::<Vec<_>>(), ["", "serde", "tls"]);
     }
 }

@@ -59,11 +59,11 @@ pub(super) fn check_text(place: &str, text: &str) -> Vec<Problem> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::workspace::{Dependency, Target};
 
-    pub(in crate::tidy) fn package(name: &str, dependencies: Vec<Dependency>) -> Package {
+    pub(crate) fn package(name: &str, dependencies: Vec<Dependency>) -> Package {
         Package {
             name: name.to_owned(),
             description: Some("something".to_owned()),
@@ -71,6 +71,7 @@ pub(super) mod tests {
             manifest_path: "/x/Cargo.toml".into(),
             dependencies,
             targets: Vec::new(),
+            features: Default::default(),
         }
     }
 

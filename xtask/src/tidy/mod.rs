@@ -4,7 +4,7 @@
 
 mod docs;
 mod floors;
-mod manifests;
+pub(crate) mod manifests;
 mod sources;
 
 use std::fs;

@@ -1,0 +1,93 @@
+//! `ci` and `soak`: everything, the cheap checks first.
+
+use anyhow::Result;
+use lexopt::prelude::*;
+use xshell::{Shell, cmd};
+
+use crate::steps::Steps;
+use crate::test::{self, Options};
+use crate::workspace::{Package, Workspace};
+use crate::{install, tidy};
+
+/// `soak` runs at full size what `ci` samples.
+pub(crate) fn run(
+    sh: &Shell,
+    workspace: &Workspace,
+    mut args: lexopt::Parser,
+    soak: bool,
+) -> Result<()> {
+    let mut options = Options::new();
+    options.require_engines = true;
+    options.soak = soak;
+    while let Some(arg) = args.next()? {
+        match arg {
+            Long("seed") => options.seed = args.value()?.parse()?,
+            _ => return Err(arg.unexpected().into()),
+        }
+    }
+    let mut steps = Steps::default();
+    checks(sh, workspace, &mut steps);
+    // Tests take minutes: what is already known to be wrong comes first.
+    if steps.passed() {
+        test::all(sh, workspace, &options, &mut steps)?;
+    } else {
+        steps.skip("tests", "mend the checks above first");
+    }
+    steps.finish()
+}
+
+/// Everything that reads the code and doesn't run it.
+fn checks(sh: &Shell, workspace: &Workspace, steps: &mut Steps) {
+    steps.run("fmt", || Ok(cmd!(sh, "cargo fmt --all --check").quiet().run()?));
+    steps.run("tidy", || tidy::run(workspace));
+    steps.run("clippy", || {
+        let all = ["--workspace", "--all-features"];
+        clippy(sh, &[&all[..], &["--all-targets"]].concat())?;
+        // Targets with `test = false` are not among all targets.
+        let mut names: Vec<&str> = Vec::new();
+        for target in workspace.packages.iter().flat_map(Package::engine_tests) {
+            names.extend(["--test", &target.name]);
+        }
+        if names.is_empty() {
+            return Ok(());
+        }
+        clippy(sh, &[&all[..], &names].concat())
+    });
+    steps.run("clippy, each feature alone", || {
+        for package in &workspace.packages {
+            for features in package.features_alone() {
+                let name = package.name.as_str();
+                clippy(sh, &["-p", name, "--no-default-features", "--features", features])?;
+            }
+        }
+        Ok(())
+    });
+    steps.run("docs", || {
+        let doc = cmd!(sh, "cargo doc --quiet --workspace --all-features --no-deps");
+        Ok(doc.env("RUSTDOCFLAGS", "-D warnings").quiet().run()?)
+    });
+    for (program, args) in [
+        ("cargo-deny", &["deny", "--all-features", "check"][..]),
+        ("cargo-machete", &["machete"]),
+        ("typos", &[]),
+    ] {
+        if !is_installed(program) {
+            steps.skip(program, "it is not installed");
+            continue;
+        }
+        steps.run(program, || match program {
+            "typos" => Ok(cmd!(sh, "typos").quiet().run()?),
+            _ => Ok(cmd!(sh, "cargo {args...}").quiet().run()?),
+        });
+    }
+}
+
+fn clippy(sh: &Shell, args: &[&str]) -> Result<()> {
+    cmd!(sh, "cargo clippy --quiet {args...} -- -D warnings").quiet().run()?;
+    Ok(())
+}
+
+fn is_installed(program: &str) -> bool {
+    let cargo = std::env::var_os("CARGO_HOME").map(std::path::PathBuf::from);
+    install::has(program) || cargo.is_some_and(|home| home.join("bin").join(program).exists())
+}
