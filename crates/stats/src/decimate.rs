@@ -1,7 +1,7 @@
 //! Fewer points for a whole series at once.
 
 use crate::Sample;
-use crate::mean::mean_of;
+use crate::mean::push_mean;
 use crate::window::Windows;
 
 /// At most `max` points that stand for `samples`: each the exact mean of the samples of one window of time.
@@ -48,6 +48,6 @@ fn points(max: usize, samples: &[Sample]) -> Vec<Sample> {
     let moment = |at: usize| samples[at].timestamp.unix_nanos();
     let windows = Windows::new(max, (moment(0), moment(samples.len() - 1)), samples.len(), moment);
     let mut points = Vec::with_capacity(max.min(samples.len()));
-    points.extend(windows.map(|window| mean_of(&samples[window])));
+    windows.for_each(|window| push_mean(&mut points, &samples[window]));
     points
 }

@@ -62,7 +62,7 @@ impl Sums {
 
     /// The mean moment in Unix nanoseconds. At least one sample must have been added.
     pub(crate) fn moment(&self) -> i128 {
-        mean_moment(0, self.moments, self.samples)
+        Divisor::new(self.samples).moment(0, self.moments)
     }
 
     /// The mean of the samples that were added, of which there must be one.
@@ -111,31 +111,49 @@ impl Sums {
     }
 }
 
-/// The exact mean of one window's samples, of which there must be one.
+/// Adds the exact mean of one window's samples, of which there must be one.
 ///
-/// Most windows have the same known metrics in every sample: then each metric's column is summed in registers.
-pub(crate) fn mean_of(window: &[Sample]) -> Sample {
+/// Most windows have the same known metrics in every sample: then each metric's column is summed in registers. The point
+/// is written in its place: as a return value it would be copied twice, which takes as long as the arithmetic.
+pub(crate) fn push_mean(points: &mut Vec<Sample>, window: &[Sample]) {
     let first = &window[0];
-    if window.len() == 1 {
-        return first.clone();
+    let present = first.metrics.present();
+    let is_alike =
+        |sample: &Sample| sample.metrics.present() == present && sample.metrics.custom().is_none();
+    if !window.iter().all(is_alike) {
+        return points.push(mixed_mean(window));
     }
-    let alike = |sample: &Sample| {
-        sample.metrics.present() == first.metrics.present() && sample.metrics.custom().is_none()
-    };
-    if !window.iter().all(alike) {
-        let mut sums = Sums::new();
-        window.iter().for_each(|sample| sums.add(sample));
-        return sums.mean();
-    }
-    let base = first.timestamp.unix_nanos();
     let divisor = Divisor::new(window.len() as u64);
-    let offsets: i128 = window.iter().map(|sample| sample.timestamp.unix_nanos() - base).sum();
-    let mut metrics = Metrics::new();
-    for slot in metrics_in(first.metrics.present()) {
-        let sum: u128 = window.iter().map(|sample| u128::from(sample.metrics.values()[slot])).sum();
-        metrics.set(Metric::ALL[slot], divisor.mean(sum));
+    let base = first.timestamp.unix_nanos();
+    let offsets = window.iter().map(|sample| sample.timestamp.unix_nanos() - base).sum();
+    let moment = Timestamp::between(divisor.moment(base, offsets));
+    let values = points.push_mut(Sample::new(moment, Metrics::new())).metrics.fill(present);
+    let slots = u32::BITS - present.leading_zeros();
+    for (slot, value) in values.iter_mut().enumerate().take(slots as usize) {
+        if present >> slot & 1 == 1 {
+            *value = match window {
+                [left, right] => {
+                    mean_of_two(left.metrics.values()[slot], right.metrics.values()[slot])
+                }
+                _ => divisor.mean(
+                    window.iter().map(|sample| u128::from(sample.metrics.values()[slot])).sum(),
+                ),
+            };
+        }
     }
-    Sample::new(Timestamp::between(mean_moment(base, offsets, divisor.count)), metrics)
+}
+
+#[cold]
+fn mixed_mean(window: &[Sample]) -> Sample {
+    let mut sums = Sums::new();
+    window.iter().for_each(|sample| sums.add(sample));
+    sums.mean()
+}
+
+/// `(left + right) / 2`, rounded half to even, without leaving 64 bits.
+fn mean_of_two(left: u64, right: u64) -> u64 {
+    let below = (left & right) + ((left ^ right) >> 1);
+    below + ((left ^ right) & below & 1)
 }
 
 /// Divides sums by one count without a division for each: multiplies by the reciprocal and corrects.
@@ -145,46 +163,60 @@ struct Divisor {
 }
 
 impl Divisor {
-    /// `count` must not be zero.
+    /// `count` must not be zero, and less than 2^63.
     fn new(count: u64) -> Self {
         Self { count, reciprocal: u64::MAX / count }
     }
 
     /// `sum / count`, rounded half to even, for a sum of that many 64-bit numbers.
     fn mean(&self, sum: u128) -> u64 {
-        let Ok(small) = u64::try_from(sum) else { return self.large_mean(sum) };
-        // The reciprocal is less than one too small in 2^64, so the product is at most one too small.
-        let product = u128::from(small) * u128::from(self.reciprocal);
-        let mut quotient = (product >> 64) as u64;
-        let mut rest = small - quotient * self.count;
-        if rest >= self.count {
-            quotient += 1;
-            rest -= self.count;
-        }
-        quotient + u64::from(rounds_up(quotient & 1 == 1, rest, self.count))
+        let (quotient, rest) = match u64::try_from(sum) {
+            Ok(small) => self.divide(small),
+            Err(_) => {
+                let count = u128::from(self.count);
+                let quotient = u64::try_from(sum / count)
+                    .expect("the mean of 64-bit numbers has at most 64 bits");
+                (
+                    quotient,
+                    u64::try_from(sum % count)
+                        .expect("a remainder is smaller than its 64-bit divisor"),
+                )
+            }
+        };
+        quotient + u64::from(self.rounds_up(quotient & 1 == 1, rest))
     }
 
-    fn large_mean(&self, sum: u128) -> u64 {
-        let count = u128::from(self.count);
-        let quotient =
-            u64::try_from(sum / count).expect("the mean of 64-bit numbers has at most 64 bits");
-        let rest =
-            u64::try_from(sum % count).expect("a remainder is smaller than its 64-bit divisor");
-        quotient + u64::from(rounds_up(quotient & 1 == 1, rest, self.count))
+    /// `base` plus the mean of `count` offsets of that sum, rounded half to even.
+    fn moment(&self, base: i128, offsets: i128) -> i128 {
+        let (quotient, rest) = match u64::try_from(offsets) {
+            Ok(small) => {
+                let (quotient, rest) = self.divide(small);
+                (quotient.into(), rest)
+            }
+            Err(_) => {
+                let count = i128::from(self.count);
+                let rest = u64::try_from(offsets.rem_euclid(count))
+                    .expect("a remainder is smaller than its 64-bit divisor");
+                (offsets.div_euclid(count), rest)
+            }
+        };
+        let below = base + quotient;
+        below + i128::from(self.rounds_up(below & 1 == 1, rest))
     }
-}
 
-/// `base` plus the mean of `count` offsets of that sum, rounded half to even.
-fn mean_moment(base: i128, offsets: i128, count: u64) -> i128 {
-    let below = base + offsets.div_euclid(count.into());
-    let rest = u64::try_from(offsets.rem_euclid(count.into()))
-        .expect("a remainder is smaller than its 64-bit divisor");
-    below + i128::from(rounds_up(below & 1 == 1, rest, count))
-}
+    /// Quotient and remainder.
+    fn divide(&self, sum: u64) -> (u64, u64) {
+        // The reciprocal is too small by less than one in 2^64, so this is too small by at most one.
+        let quotient = ((u128::from(sum) * u128::from(self.reciprocal)) >> 64) as u64;
+        let rest = sum - quotient * self.count;
+        let short = u64::from(rest >= self.count);
+        (quotient + short, rest - short * self.count)
+    }
 
-fn rounds_up(is_odd: bool, rest: u64, count: u64) -> bool {
-    let missing = count - rest;
-    rest > missing || (rest == missing && is_odd)
+    /// A half rounds up where that makes the quotient even.
+    fn rounds_up(&self, is_odd: bool, rest: u64) -> bool {
+        2 * rest + u64::from(is_odd) > self.count
+    }
 }
 
 fn all_or_none(present: u32, samples: u64) -> [u64; Metric::COUNT] {
@@ -222,12 +254,18 @@ mod tests {
         Sample::new(Timestamp::from_unix_nanos(nanos), metrics.iter().copied().collect())
     }
 
+    fn mean_of(window: &[Sample]) -> Sample {
+        let mut points = Vec::new();
+        push_mean(&mut points, window);
+        points.remove(0)
+    }
+
     #[test]
     fn halves_go_to_the_even_neighbour() {
         let means: Vec<_> = [1, 3, 5, 7].map(|sum| Divisor::new(2).mean(sum)).to_vec();
         assert_eq!(means, [0, 2, 2, 4]);
-        assert_eq!([-3, -1, 1, 3].map(|sum| mean_moment(0, sum, 2)), [-2, 0, 0, 2]);
-        assert_eq!(mean_moment(1, 1, 2), 2, "evenness is the result's, not the offset's");
+        assert_eq!([-3, -1, 1, 3].map(|sum| Divisor::new(2).moment(0, sum)), [-2, 0, 0, 2]);
+        assert_eq!(Divisor::new(2).moment(1, 1), 2, "evenness is the result's, not the offset's");
     }
 
     #[test]
@@ -252,12 +290,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn dividing_by_the_reciprocal_is_exact(values in prop::collection::vec(any::<u64>(), 1..50), count in 1_u64.., small: u64) {
+        fn dividing_by_the_reciprocal_is_exact(values in prop::collection::vec(any::<u64>(), 1..50), count in 1_u64..1 << 63, small: u64) {
             let sum = values.iter().copied().map(u128::from).sum();
             let length = values.len() as u64;
             prop_assert_eq!(Divisor::new(length).mean(sum), plain_mean(sum, length));
             prop_assert_eq!(Divisor::new(count).mean(small.into()), plain_mean(small.into(), count));
             prop_assert_eq!(Divisor::new(length).mean(small.into()), plain_mean(small.into(), length));
+            prop_assert_eq!(mean_of_two(small, values[0]), plain_mean(u128::from(small) + u128::from(values[0]), 2));
         }
 
         #[test]
