@@ -190,3 +190,34 @@ fn duration(nanos: u128) -> Duration {
     let rest = u32::try_from(nanos % 1_000_000_000).unwrap_or(0);
     Duration::new(seconds, rest)
 }
+
+#[cfg(test)]
+mod tests {
+    //! How much is held.
+
+    use super::*;
+    use crate::{Metrics, Timestamp};
+
+    fn entries(decimator: &Decimator) -> usize {
+        match &decimator.held {
+            Held::Samples(samples) => samples.len(),
+            Held::Grains(grains) => grains.grains.len(),
+        }
+    }
+
+    #[test]
+    fn never_more_than_four_times_max_and_one_is_held() {
+        for (max, step) in [(0, 1), (1, 1), (7, 1_000_000_007), (7, -1_000_000_007), (7, 0)] {
+            let mut decimator = Decimator::new(max);
+            for at in 0..5000_i64 {
+                // Every hundredth sample is followed by a long gap.
+                let moment = Timestamp::from_unix_nanos(step * (at + at / 100 * 10_000));
+                decimator.push(Sample::new(moment, Metrics::new()));
+                assert!(
+                    entries(&decimator) <= if max == 0 { 0 } else { 4 * max + 1 },
+                    "max {max}, step {step}, sample {at}"
+                );
+            }
+        }
+    }
+}
