@@ -96,7 +96,8 @@ impl Decimator {
         }
     }
 
-    /// The points for what has been taken so far: at most `max`, in the order of time.
+    /// The points for what has been taken so far: at most `max`, in the order of time (of arrival, while no more than `max`
+    /// samples have been taken).
     #[must_use]
     pub fn series(&self) -> Series {
         match &self.held {

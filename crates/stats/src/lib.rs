@@ -9,6 +9,8 @@ mod metric;
 mod metrics;
 mod sample;
 mod series;
+#[cfg(any(feature = "rusqlite", feature = "sqlx"))]
+mod sql;
 mod timestamp;
 mod window;
 
