@@ -1,5 +1,6 @@
 //! `cargo xtask`: everything that a developer or CI runs, one file a command.
 
+mod bench;
 mod cgroups;
 mod ci;
 mod engine;
@@ -31,6 +32,8 @@ usage: cargo xtask COMMAND
   test [--require-engines] [--no-install] [--seed N]
              every test; those that need an engine where there is one, which is installed and
              started if this is Debian and you are root
+  bench NAME [--json FILE] [--rounds N] [--seed N]
+             measures rivals side by side; writes docs/benchmarks.md
   tidy       the rules of the house that no compiler checks
   image      builds the testee and makes the test images on the engine
   engine up --kind docker20 [--name NAME]
@@ -65,6 +68,7 @@ fn run() -> Result<()> {
         "engine" => engine::run(&sh, &workspace, parser)?,
         "ci" => ci::run(&sh, &workspace, parser, false)?,
         "soak" => ci::run(&sh, &workspace, parser, true)?,
+        "bench" => bench::run(&sh, &workspace, parser)?,
         "registry" => registry::run(&sh, &workspace, parser)?,
         "test" => test::run(&sh, &workspace, parser)?,
         "tidy" => tidy::run(&workspace)?,
