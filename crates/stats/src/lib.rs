@@ -2,6 +2,7 @@
 
 #![deny(missing_docs)]
 
+mod convert;
 mod decimate;
 mod decimator;
 mod mean;
@@ -14,6 +15,10 @@ mod sql;
 mod timestamp;
 mod window;
 
+pub use convert::{
+    CgroupFigures, EngineBlockIo, EngineBlockIoEntry, EngineCpu, EngineCpuUsage, EngineMemory,
+    EngineMemoryDetail, EngineNetwork, EnginePids, EngineStats, EngineThrottling, Pressure,
+};
 pub use decimate::decimate;
 pub use decimator::Decimator;
 pub use metric::{Metric, Unit};
