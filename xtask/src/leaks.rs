@@ -111,6 +111,11 @@ impl Snapshot {
         self.0.entry(kind).or_default().extend(items);
     }
 
+    /// How many there are of each kind.
+    pub(crate) fn counts(&self) -> impl Iterator<Item = (&'static str, usize)> {
+        self.0.iter().map(|(kind, items)| (*kind, items.len()))
+    }
+
     /// What is here and not in `before`, one line each.
     fn beyond(&self, before: &Snapshot) -> Vec<String> {
         let none = BTreeSet::new();

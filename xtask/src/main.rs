@@ -3,6 +3,7 @@
 mod bench;
 mod cgroups;
 mod ci;
+mod demo;
 mod engine;
 mod http;
 mod image;
@@ -29,6 +30,7 @@ usage: cargo xtask COMMAND
              every check and every test, sampled with the seed where it is long
   soak [--seed N]
              the same at full size
+  demo       runs tasks on an engine and shows what becomes of them
   test [--require-engines] [--no-install] [--seed N]
              every test; those that need an engine where there is one, which is installed and
              started if this is Debian and you are root
@@ -69,6 +71,7 @@ fn run() -> Result<()> {
         "ci" => ci::run(&sh, &workspace, parser, false)?,
         "soak" => ci::run(&sh, &workspace, parser, true)?,
         "bench" => bench::run(&sh, &workspace, parser)?,
+        "demo" => demo::run(&sh, &workspace, parser)?,
         "registry" => registry::run(&sh, &workspace, parser)?,
         "test" => test::run(&sh, &workspace, parser)?,
         "tidy" => tidy::run(&workspace)?,

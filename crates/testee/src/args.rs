@@ -31,21 +31,14 @@ impl Args {
         }
         let command = values.pop_front().unwrap_or_else(|| "help".into());
         let command = command.to_string_lossy().into_owned();
-        Ok(Args {
-            command,
-            values,
-            options,
-        })
+        Ok(Args { command, values, options })
     }
 
     /// The next value, which must be there.
     pub(crate) fn value<T: FromStr>(&mut self, name: &str) -> Result<T, Failure> {
         match self.values.pop_front() {
             Some(value) => parsed(name, &value),
-            None => Err(Failure::usage(format!(
-                "{}: {name} is missing",
-                self.command
-            ))),
+            None => Err(Failure::usage(format!("{}: {name} is missing", self.command))),
         }
     }
 
@@ -63,14 +56,10 @@ impl Args {
     pub(crate) fn finish(&mut self) -> Result<(), Failure> {
         let command = &self.command;
         if let Some(value) = self.values.front() {
-            return Err(Failure::usage(format!(
-                "{command}: unexpected value {value:?}"
-            )));
+            return Err(Failure::usage(format!("{command}: unexpected value {value:?}")));
         }
         if let Some(name) = self.options.keys().next() {
-            return Err(Failure::usage(format!(
-                "{command}: unknown option --{name}"
-            )));
+            return Err(Failure::usage(format!("{command}: unknown option --{name}")));
         }
         Ok(())
     }

@@ -27,9 +27,7 @@ pub(crate) fn die(args: &mut Args) -> Result<u8, Failure> {
         ));
     }
     low_level::emulate_default_handler(signal).what(format!("raise signal {signal}"))?;
-    Err(Failure::Impossible(format!(
-        "die: signal {signal} does not end a process"
-    )))
+    Err(Failure::Impossible(format!("die: signal {signal} does not end a process")))
 }
 
 pub(crate) fn sleep(args: &mut Args) -> Result<u8, Failure> {

@@ -29,11 +29,7 @@ pub(crate) fn fill(args: &mut Args) -> Result<u8, Failure> {
     if let Err(error) = ended {
         errno = Some(number(error, &format!("fill {}", path.display()))?);
     }
-    report(&Filled {
-        asked,
-        written,
-        errno,
-    })
+    report(&Filled { asked, written, errno })
 }
 
 pub(crate) fn touch(args: &mut Args) -> Result<u8, Failure> {
@@ -48,11 +44,7 @@ pub(crate) fn touch(args: &mut Args) -> Result<u8, Failure> {
             Err(error) => errno = Some(number(error, &format!("touch {}", dir.display()))?),
         }
     }
-    report(&Filled {
-        asked,
-        written,
-        errno,
-    })
+    report(&Filled { asked, written, errno })
 }
 
 pub(crate) fn open(args: &mut Args) -> Result<u8, Failure> {
@@ -69,11 +61,7 @@ pub(crate) fn open(args: &mut Args) -> Result<u8, Failure> {
     let opened = files.len() as u64;
     // The report needs a descriptor itself.
     drop(files);
-    report(&Opened {
-        asked,
-        opened,
-        errno,
-    })
+    report(&Opened { asked, opened, errno })
 }
 
 pub(crate) fn read(args: &mut Args) -> Result<u8, Failure> {

@@ -30,6 +30,7 @@ streams
   cat [--limit N]                stdin to stdout, to its end or for N bytes
   write [--stdout N] [--stderr N] [--rate BYTES/S] [--chunk N] [--seed S]
                                  pattern bytes to both streams in turn; no line feed is added
+  say TEXT [--times N]           a line of text, as often as wanted
   close-streams MS [--exit N]    lets go of stdout and stderr, lives on for MS
   daemonize [--hold MS]          leaves a grandchild that holds stdout open for MS, exits 0
   isatty                         which streams are terminals, and the window's size
@@ -75,6 +76,7 @@ fn run(mut args: Args) -> Result<u8, Failure> {
         "trap-term" => end::trap_term(&mut args),
         "cat" => streams::cat(&mut args),
         "write" => streams::write(&mut args),
+        "say" => streams::repeat(&mut args),
         "close-streams" => streams::close_streams(&mut args),
         "daemonize" => streams::daemonize(&mut args),
         "hold-streams" => streams::hold_streams(&mut args),
@@ -91,8 +93,8 @@ fn run(mut args: Args) -> Result<u8, Failure> {
         "world" => world::world(&mut args),
         "listen-unix" => listen::unix(&mut args),
         "listen-tcp" => listen::tcp(&mut args),
-        other => Err(Failure::usage(format!(
-            "unknown command {other:?}; see longshore-testee help"
-        ))),
+        other => {
+            Err(Failure::usage(format!("unknown command {other:?}; see longshore-testee help")))
+        }
     }
 }

@@ -25,11 +25,7 @@ pub struct Pattern {
 pub fn pattern(seed: u64, stream: u8) -> Pattern {
     // The stream goes through the mixer as well, so that neighbouring seeds don't share bytes.
     let state = mix(seed ^ mix(u64::from(stream) + 1));
-    Pattern {
-        state,
-        word: [0; 8],
-        used: 8,
-    }
+    Pattern { state, word: [0; 8], used: 8 }
 }
 
 impl Pattern {

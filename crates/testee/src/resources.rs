@@ -65,10 +65,7 @@ pub(crate) fn alloc_child(args: &mut Args) -> Result<u8, Failure> {
     // The kernel's OOM killer is told to choose the child before this process.
     child.args(["--oom-score", "1000"]).stdout(Stdio::null());
     let status = child.status().what("start the child")?;
-    report(&ChildFate {
-        code: status.code(),
-        signal: status.signal(),
-    })?;
+    report(&ChildFate { code: status.code(), signal: status.signal() })?;
     Ok(code)
 }
 
@@ -90,11 +87,7 @@ pub(crate) fn fork(args: &mut Args) -> Result<u8, Failure> {
         }
     }
     let started = u32::try_from(children.len()).unwrap_or(u32::MAX);
-    report(&Forked {
-        asked,
-        started,
-        errno,
-    })?;
+    report(&Forked { asked, started, errno })?;
     pause(hold.0);
     for child in &mut children {
         child.kill().what("kill a child")?;

@@ -1,7 +1,7 @@
 //! Behaviours of the three standard streams.
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{BufWriter, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::process::{Command, Stdio};
 use std::thread;
@@ -59,6 +59,18 @@ pub(crate) fn write(args: &mut Args) -> Result<u8, Failure> {
             }
         }
     }
+    Ok(0)
+}
+
+pub(crate) fn repeat(args: &mut Args) -> Result<u8, Failure> {
+    let line: String = args.value("TEXT")?;
+    let times: u64 = args.option("times")?.unwrap_or(1);
+    args.finish()?;
+    let mut stdout = BufWriter::new(raw(stdio::stdout())?);
+    for _ in 0..times {
+        writeln!(stdout, "{line}").what("write stdout")?;
+    }
+    stdout.flush().what("write stdout")?;
     Ok(0)
 }
 
@@ -129,9 +141,7 @@ pub(crate) fn report(report: &impl Serialize) -> Result<u8, Failure> {
 
 /// This program again, to be given arguments.
 pub(crate) fn myself() -> Result<Command, Failure> {
-    Ok(Command::new(
-        std::env::current_exe().what("find this program")?,
-    ))
+    Ok(Command::new(std::env::current_exe().what("find this program")?))
 }
 
 /// The stream without std's buffer, and without std's habit of dropping what is written to a

@@ -96,18 +96,9 @@ pub(crate) fn world(args: &mut Args) -> Result<u8, Failure> {
         },
         no_new_privs: field("NoNewPrivs") == "1",
         seccomp: number(field("Seccomp"))?,
-        mounts: read("/proc/self/mountinfo")?
-            .lines()
-            .filter_map(mount)
-            .collect(),
-        limits: read("/proc/self/limits")?
-            .lines()
-            .skip(1)
-            .filter_map(limit)
-            .collect(),
-        env: std::env::vars_os()
-            .map(|(k, v)| (lossy(k), lossy(v)))
-            .collect(),
+        mounts: read("/proc/self/mountinfo")?.lines().filter_map(mount).collect(),
+        limits: read("/proc/self/limits")?.lines().skip(1).filter_map(limit).collect(),
+        env: std::env::vars_os().map(|(k, v)| (lossy(k), lossy(v))).collect(),
         args: std::env::args_os().map(lossy).collect(),
         cwd: lossy(std::env::current_dir().what("find the working directory")?),
         hostname: read("/proc/sys/kernel/hostname")?.trim_end().to_owned(),
@@ -158,13 +149,7 @@ fn limit(line: &str) -> Option<(String, Limit)> {
     let name = line.get(..26)?.trim().to_lowercase();
     let mut figures = line.get(26..)?.split_whitespace();
     let mut figure = || figures.next().map(|text| text.parse().ok());
-    Some((
-        name,
-        Limit {
-            soft: figure()?,
-            hard: figure()?,
-        },
-    ))
+    Some((name, Limit { soft: figure()?, hard: figure()? }))
 }
 
 fn descriptors() -> Result<BTreeMap<u32, String>, Failure> {

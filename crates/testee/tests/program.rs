@@ -29,11 +29,7 @@ fn json<T: for<'a> serde::Deserialize<'a>>(args: &[&str]) -> T {
 /// Starts it with pipes and waits for its first line.
 fn ready(args: &[&str]) -> (Child, BufReader<std::process::ChildStdout>, String) {
     let mut command = testee(args);
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
     let mut line = String::new();
     stdout.read_line(&mut line).unwrap();
@@ -48,27 +44,14 @@ fn kill(child: &Child, signal: rustix::process::Signal) {
 #[test]
 fn exit_ends_with_the_code() {
     for code in [0, 1, 42, 127, 255] {
-        assert_eq!(
-            output(&["exit", &code.to_string()]).status.code(),
-            Some(code)
-        );
+        assert_eq!(output(&["exit", &code.to_string()]).status.code(), Some(code));
     }
 }
 
 #[test]
 fn die_dies_by_the_signal_by_number_and_by_name() {
-    for (text, signal) in [
-        ("9", 9),
-        ("TERM", 15),
-        ("SIGSEGV", 11),
-        ("6", 6),
-        ("USR1", 10),
-    ] {
-        assert_eq!(
-            output(&["die", text]).status.signal(),
-            Some(signal),
-            "{text}"
-        );
+    for (text, signal) in [("9", 9), ("TERM", 15), ("SIGSEGV", 11), ("6", 6), ("USR1", 10)] {
+        assert_eq!(output(&["die", text]).status.signal(), Some(signal), "{text}");
     }
 }
 
@@ -94,11 +77,7 @@ fn wrong_arguments_are_told_and_end_with_64() {
 #[test]
 fn cat_gives_back_the_exact_bytes() {
     let bytes = pattern(3, 0).bytes_of(1 << 20);
-    let mut child = testee(&["cat"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = testee(&["cat"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     let input = bytes.clone();
     let writer = std::thread::spawn(move || stdin.write_all(&input));
@@ -120,11 +99,7 @@ fn cat_with_a_limit_leaves_the_rest_unread() {
 
 fn ready_with_input(input: &[u8]) -> (Child, BufReader<std::process::ChildStdout>, String) {
     let mut command = testee(&["cat", "--limit", "4"]);
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     child.stdin.as_mut().unwrap().write_all(input).unwrap();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
     let mut line = String::new();
@@ -136,9 +111,7 @@ fn ready_with_input(input: &[u8]) -> (Child, BufReader<std::process::ChildStdout
 fn write_writes_the_pattern_of_each_stream_and_not_a_byte_more() {
     for (out, err) in [(0, 0), (1, 0), (0, 1), (70_000, 13), (4096, 300_001)] {
         let (o, e) = (out.to_string(), err.to_string());
-        let args = [
-            "write", "--stdout", &o, "--stderr", &e, "--seed", "9", "--chunk", "1000",
-        ];
+        let args = ["write", "--stdout", &o, "--stderr", &e, "--seed", "9", "--chunk", "1000"];
         let output = output(&args);
         assert_eq!(output.status.code(), Some(0));
         assert!(output.stdout == pattern(9, STDOUT).bytes_of(out));
@@ -147,11 +120,15 @@ fn write_writes_the_pattern_of_each_stream_and_not_a_byte_more() {
 }
 
 #[test]
+fn say_says_it_as_often_as_wanted() {
+    assert_eq!(output(&["say", "hello there"]).stdout, b"hello there\n");
+    assert_eq!(output(&["say", "more", "--times", "20000"]).stdout, b"more\n".repeat(20_000));
+}
+
+#[test]
 fn write_keeps_to_the_rate() {
     let start = std::time::Instant::now();
-    let args = [
-        "write", "--stdout", "3000", "--rate", "10000", "--chunk", "100",
-    ];
+    let args = ["write", "--stdout", "3000", "--rate", "10000", "--chunk", "100"];
     assert_eq!(output(&args).stdout.len(), 3000);
     assert!(start.elapsed().as_millis() >= 290, "{:?}", start.elapsed());
 }
@@ -159,11 +136,7 @@ fn write_keeps_to_the_rate() {
 #[test]
 fn write_to_a_reader_that_left_fails_with_74() {
     let mut command = testee(&["write", "--stdout", "1000000"]);
-    let mut child = command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
     assert_eq!(child.wait().unwrap().code(), Some(74));
 }
@@ -171,24 +144,10 @@ fn write_to_a_reader_that_left_fails_with_74() {
 #[test]
 fn close_streams_ends_both_streams_and_lives_on() {
     let mut command = testee(&["close-streams", "forever"]);
-    let mut child = command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut bytes = Vec::new();
-    child
-        .stdout
-        .take()
-        .unwrap()
-        .read_to_end(&mut bytes)
-        .unwrap();
-    child
-        .stderr
-        .take()
-        .unwrap()
-        .read_to_end(&mut bytes)
-        .unwrap();
+    child.stdout.take().unwrap().read_to_end(&mut bytes).unwrap();
+    child.stderr.take().unwrap().read_to_end(&mut bytes).unwrap();
     assert!(bytes.is_empty());
     assert_eq!(child.try_wait().unwrap(), None);
     child.kill().unwrap();
@@ -217,9 +176,7 @@ fn serve_does_what_the_lines_say() {
     let (mut child, mut stdout, first) = ready(&["serve"]);
     assert_eq!(first, "ready\n");
     let mut stdin = child.stdin.take().unwrap();
-    stdin
-        .write_all(b"out hello there\nalloc 1000\nburn 1\nexit 9\n")
-        .unwrap();
+    stdin.write_all(b"out hello there\nalloc 1000\nburn 1\nexit 9\n").unwrap();
     let mut rest = String::new();
     stdout.read_to_string(&mut rest).unwrap();
     assert_eq!(rest, "hello there\nallocated\nburnt\n");
@@ -236,10 +193,7 @@ fn ignore_term_survives_sigterm_and_trap_term_obeys_it() {
 
     for (args, signal) in [
         (&["trap-term", "--exit", "3"][..], Signal::TERM),
-        (
-            &["trap-term", "--exit", "3", "--signal", "SIGUSR1"],
-            Signal::USR1,
-        ),
+        (&["trap-term", "--exit", "3", "--signal", "SIGUSR1"], Signal::USR1),
     ] {
         let (mut child, mut stdout, first) = ready(args);
         assert_eq!(first, "ready\n");
@@ -260,10 +214,7 @@ fn burn_burns_processor_time() {
 #[test]
 fn alloc_says_when_the_memory_is_there_or_can_not_be_had() {
     assert_eq!(output(&["alloc", "1000000"]).stdout, b"allocated\n");
-    assert_eq!(
-        output(&["alloc", "9223372036854775807"]).status.code(),
-        Some(70)
-    );
+    assert_eq!(output(&["alloc", "9223372036854775807"]).status.code(), Some(70));
 }
 
 #[test]
@@ -318,35 +269,16 @@ fn world_tells_what_the_caller_set() {
         .output()
         .unwrap();
     let world: World = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(
-        world.env,
-        [("GREETING".to_owned(), "hello\nyou".to_owned())].into()
-    );
-    assert_eq!(
-        world.cwd,
-        dir.path().canonicalize().unwrap().to_str().unwrap()
-    );
+    assert_eq!(world.env, [("GREETING".to_owned(), "hello\nyou".to_owned())].into());
+    assert_eq!(world.cwd, dir.path().canonicalize().unwrap().to_str().unwrap());
     assert_eq!(world.args[1..], ["world"]);
     assert_eq!(world.parent, std::process::id());
     assert_eq!(world.uid, rustix::process::geteuid().as_raw());
-    assert!(
-        [1, 2]
-            .iter()
-            .all(|fd| world.descriptors[fd].starts_with("pipe:"))
-    );
-    assert!(
-        !world
-            .descriptors
-            .values()
-            .any(|target| target.ends_with("/fd"))
-    );
+    assert!([1, 2].iter().all(|fd| world.descriptors[fd].starts_with("pipe:")));
+    assert!(!world.descriptors.values().any(|target| target.ends_with("/fd")));
     assert_eq!(world.descriptors[&0], "/dev/null");
     assert!(world.mounts.iter().any(|mount| mount.target == "/"));
-    assert!(
-        world.limits.contains_key("max open files"),
-        "{:?}",
-        world.limits
-    );
+    assert!(world.limits.contains_key("max open files"), "{:?}", world.limits);
     assert!(world.interfaces.contains(&"lo".to_owned()));
     assert!(world.devices.contains(&"null".to_owned()));
     assert!(!world.hostname.is_empty() && !world.init.is_empty());
@@ -356,13 +288,7 @@ fn world_tells_what_the_caller_set() {
 fn listeners_echo_one_connection() {
     let (mut child, _stdout, first) = ready(&["listen-tcp", "0"]);
     let listening: Listening = serde_json::from_str(&first).unwrap();
-    let port: u16 = listening
-        .address
-        .rsplit(':')
-        .next()
-        .unwrap()
-        .parse()
-        .unwrap();
+    let port: u16 = listening.address.rsplit(':').next().unwrap().parse().unwrap();
     let mut connection = TcpStream::connect(("127.0.0.1", port)).unwrap();
     connection.write_all(b"ping").unwrap();
     connection.shutdown(std::net::Shutdown::Write).unwrap();
