@@ -34,6 +34,8 @@ usage: cargo xtask COMMAND
   test [--require-engines] [--no-install] [--seed N]
              every test; those that need an engine where there is one, which is installed and
              started if this is Debian and you are root
+  leaks [--settle SECONDS] COMMAND [ARG]...
+             runs a command and tells what it left on the engine and on this machine
   bench NAME [--json FILE] [--rounds N] [--seed N]
              measures rivals side by side; writes docs/benchmarks.md
   tidy       the rules of the house that no compiler checks
@@ -72,6 +74,7 @@ fn run() -> Result<()> {
         "soak" => ci::run(&sh, &workspace, parser, true)?,
         "bench" => bench::run(&sh, &workspace, parser)?,
         "demo" => demo::run(&sh, &workspace, parser)?,
+        "leaks" => leaks::run(&workspace, parser)?,
         "registry" => registry::run(&sh, &workspace, parser)?,
         "test" => test::run(&sh, &workspace, parser)?,
         "tidy" => tidy::run(&workspace)?,

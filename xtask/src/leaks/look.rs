@@ -1,0 +1,161 @@
+//! Reads what there is on this machine.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::engine::process;
+
+/// Where a process of this user keeps its owner's lease, unless it is told otherwise.
+pub(super) fn run_directory() -> PathBuf {
+    let user = rustix::process::geteuid();
+    match std::env::var_os("XDG_RUNTIME_DIR") {
+        Some(dir) if !dir.is_empty() => Path::new(&dir).join("longshore"),
+        _ if user.is_root() => PathBuf::from("/run/longshore"),
+        _ => PathBuf::from(format!("/tmp/longshore-{}", user.as_raw())),
+    }
+}
+
+/// The files `owners/<application>/<owner>.lease`: one that stays belongs to an owner that died and
+/// after which nobody has cleaned up.
+pub(super) fn leases(run_directory: &Path) -> Vec<String> {
+    let entries = |dir: PathBuf| fs::read_dir(dir).into_iter().flatten().flatten();
+    let applications = entries(run_directory.join("owners"));
+    let files = applications.flat_map(|application| entries(application.path()));
+    files.map(|file| file.path().display().to_string()).collect()
+}
+
+/// Whether a cgroup is a container's: under the engine's parent, in a scope of systemd's, or by name.
+pub(super) fn is_containers(path: &str, parent: &str) -> bool {
+    let scope = path.strip_prefix("system.slice/").is_some_and(|name| name.starts_with("docker-"));
+    let child = path.strip_prefix(parent).is_some_and(|rest| rest.starts_with('/'));
+    let engines = path.starts_with("longshore-") && !path.contains('/');
+    child || scope || (path.contains("longshore") && !engines)
+}
+
+/// Mounts in these folders, and those with our name. The engine's own namespace is no container's.
+pub(super) fn mounts(mountinfo: &str, dirs: &[&Path]) -> Vec<String> {
+    let targets = mountinfo.lines().filter_map(|line| line.split(' ').nth(4));
+    let ours = targets.filter(|target| {
+        let inside = |dir: &&Path| Path::new(target).starts_with(dir) && Path::new(target) != *dir;
+        let named = target.contains("longshore") || target.starts_with("/run/netns/");
+        (dirs.iter().any(inside) || named) && !target.ends_with("/netns/default")
+    });
+    ours.map(str::to_owned).collect()
+}
+
+/// Whether a mount is what keeps a network namespace. The file that it is mounted on says nothing:
+/// Docker removes those once a minute.
+pub(super) fn is_namespace(mount: &str) -> bool {
+    mount.contains("/netns/")
+}
+
+pub(super) fn shims(processes: &[process::Process], namespace: &str) -> Vec<String> {
+    let namespace = format!(" -namespace {namespace} ");
+    let ours = processes.iter().filter(|process| {
+        process.state != 'Z'
+            && process.command.contains("containerd-shim")
+            && process.command.contains(&namespace)
+    });
+    ours.map(describe).collect()
+}
+
+/// What tests started and left: this process adopts it, once [`adopt`] has been called.
+pub(super) fn children() -> Result<Vec<String>> {
+    let own = rustix::process::getpid().as_raw_pid();
+    let processes = process::all()?.into_iter();
+    let ours = processes.filter(|process| process.parent == own && process.state != 'Z');
+    Ok(ours.map(|process| describe(&process)).collect())
+}
+
+fn describe(process: &process::Process) -> String {
+    format!("{} {}", process.pid, process.command)
+}
+
+/// Makes this process the parent of every orphan among its descendants, so that none is missed.
+pub(crate) fn adopt() -> Result<()> {
+    let own = rustix::process::getpid();
+    rustix::process::set_child_subreaper(Some(own)).context("become a subreaper")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_containers_cgroup_is_told_from_others() {
+        for path in ["docker/0f", "system.slice/docker-0f.scope", "longshore-a/0f", "x/longshore/y"]
+        {
+            assert!(is_containers(path, "docker"), "{path}");
+        }
+        for path in
+            ["docker", "longshore-a", "dockerd/x", "system.slice/docker.service", "user.slice"]
+        {
+            assert!(!is_containers(path, "docker"), "{path}");
+        }
+        assert!(is_containers("longshore-a/0f", "longshore-a"));
+    }
+
+    #[test]
+    fn an_engines_mounts_are_told_from_others() {
+        let lines = [
+            "/",
+            "/var/lib/docker",
+            "/var/lib/docker/x/merged",
+            "/var/lib/dockerized/x",
+            "/run/docker/netns/0f",
+            "/run/netns/blue",
+            "/run/docker/netns/default",
+            "/mnt/longshore-a",
+        ];
+        let table: String =
+            lines.iter().map(|target| format!("1 1 0:1 / {target} rw - a b c\n")).collect();
+        let found = mounts(&table, &[Path::new("/var/lib/docker"), Path::new("/run/docker")]);
+        let expected = [
+            "/var/lib/docker/x/merged",
+            "/run/docker/netns/0f",
+            "/run/netns/blue",
+            "/mnt/longshore-a",
+        ];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn an_engines_shims_are_told_from_anothers() {
+        let shim = |pid, state, namespace: &str| process::Process {
+            pid,
+            parent: 1,
+            state,
+            command: format!("/usr/bin/containerd-shim-runc-v2 -namespace {namespace} -id 0f"),
+        };
+        let processes = [shim(1, 'S', "moby"), shim(2, 'S', "moby-2"), shim(3, 'Z', "moby")];
+        let found = shims(&processes, "moby");
+        assert_eq!(found, ["1 /usr/bin/containerd-shim-runc-v2 -namespace moby -id 0f"]);
+    }
+
+    #[test]
+    fn a_lease_that_stays_is_found() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(leases(dir.path()).is_empty());
+        let lease = dir.path().join("owners/app/0f.lease");
+        fs::create_dir_all(lease.parent().unwrap()).unwrap();
+        fs::write(&lease, "").unwrap();
+        assert_eq!(leases(dir.path()), [lease.display().to_string()]);
+    }
+
+    #[test]
+    fn an_orphan_is_found() {
+        adopt().unwrap();
+        // The shell ends at once; what it left in the background has no parent but this process.
+        let output = std::process::Command::new("sh")
+            .args(["-c", "sleep 321 >/dev/null 2>&1 & echo $!"])
+            .output()
+            .unwrap();
+        let pid: i32 = String::from_utf8(output.stdout).unwrap().trim().parse().unwrap();
+        let found = children().unwrap();
+        process::end(pid, Duration::ZERO).unwrap();
+        assert!(found.iter().any(|line| *line == format!("{pid} sleep 321")), "{found:?}");
+    }
+}

@@ -1,0 +1,163 @@
+//! What a run of tests leaves behind, on the engine and on the machine.
+//!
+//! Images are not counted: the test images are made once and stay on purpose.
+
+mod command;
+mod look;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::cgroups;
+use crate::engine::{Engine, Private, process};
+use crate::workspace::Workspace;
+
+pub(crate) use command::run;
+pub(crate) use look::adopt;
+
+/// Engines and the kernel finish removals after they have answered.
+const SETTLE: Duration = Duration::from_secs(15);
+
+/// Where to look.
+pub(crate) struct Scope {
+    engine: Engine,
+    /// Where the engine keeps its containers, if it is on this machine.
+    root: Option<PathBuf>,
+    private: Option<Private>,
+}
+
+/// Everything that could be left behind, by its kind.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Snapshot(BTreeMap<&'static str, BTreeSet<String>>);
+
+impl Scope {
+    pub(crate) fn of(engine: &Engine, workspace: &Workspace) -> Result<Scope> {
+        let private = Private::all(workspace).into_iter().find(|p| p.endpoint() == engine.endpoint);
+        let root = if engine.is_local() {
+            let info = engine.info()?;
+            Some(PathBuf::from(info["DockerRootDir"].as_str().context("the engine names no root")?))
+        } else {
+            None
+        };
+        Ok(Scope { engine: engine.clone(), root, private })
+    }
+
+    /// What there is now.
+    pub(crate) fn look(&self) -> Result<Snapshot> {
+        let engine = &self.engine;
+        let mut snapshot = Snapshot::default();
+        snapshot.add("container", engine.containers()?);
+        snapshot.add(
+            "network",
+            engine.networks()?.into_iter().map(|(id, name)| format!("{name} {id}")),
+        );
+        snapshot.add("volume", engine.volumes()?);
+        snapshot.add("process", look::children()?);
+        snapshot.add("lease", look::leases(&look::run_directory()));
+        if let Some(root) = &self.root {
+            let mountinfo = fs::read_to_string("/proc/self/mountinfo").context("read mountinfo")?;
+            let mounts = look::mounts(&mountinfo, &[root, &self.exec_root()]);
+            let (namespaces, mounts): (Vec<_>, Vec<_>) =
+                mounts.into_iter().partition(|mount| look::is_namespace(mount));
+            snapshot.add("mount", mounts);
+            snapshot.add("network namespace", namespaces);
+            snapshot.add("cgroup", self.cgroups()?);
+            snapshot.add("process", look::shims(&process::all()?, &self.namespace()));
+        }
+        Ok(snapshot)
+    }
+
+    /// Waits until nothing is there that was not there before.
+    ///
+    /// # Errors
+    /// What is still there when the bound has passed.
+    pub(crate) fn expect_no_more_than(&self, before: &Snapshot) -> Result<()> {
+        self.expect_within(before, SETTLE)
+    }
+
+    fn expect_within(&self, before: &Snapshot, settle: Duration) -> Result<()> {
+        let start = Instant::now();
+        loop {
+            let leaked = self.look()?.beyond(before);
+            if leaked.is_empty() {
+                return Ok(());
+            }
+            if start.elapsed() > settle {
+                bail!("left behind after {settle:?}:\n  {}", leaked.join("\n  "));
+            }
+            thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    fn exec_root(&self) -> PathBuf {
+        match &self.private {
+            Some(private) => private.exec_root(),
+            None => PathBuf::from("/run/docker"),
+        }
+    }
+
+    /// The containerd namespace, which every shim names.
+    fn namespace(&self) -> String {
+        match &self.private {
+            Some(private) => private.label.clone(),
+            None => "moby".to_owned(),
+        }
+    }
+
+    fn cgroups(&self) -> Result<Vec<String>> {
+        let parent = match &self.private {
+            Some(private) => private.label.clone(),
+            None => "docker".to_owned(),
+        };
+        let found = cgroups::find(|path| look::is_containers(path, &parent))?;
+        Ok(found.iter().map(|path| path.display().to_string()).collect())
+    }
+}
+
+impl Snapshot {
+    fn add(&mut self, kind: &'static str, items: impl IntoIterator<Item = String>) {
+        self.0.entry(kind).or_default().extend(items);
+    }
+
+    /// How many there are of each kind.
+    pub(crate) fn counts(&self) -> impl Iterator<Item = (&'static str, usize)> {
+        self.0.iter().map(|(kind, items)| (*kind, items.len()))
+    }
+
+    /// What is here and not in `before`, one line each.
+    fn beyond(&self, before: &Snapshot) -> Vec<String> {
+        let none = BTreeSet::new();
+        let kinds = self.0.iter().flat_map(|(kind, items)| {
+            let known = before.0.get(kind).unwrap_or(&none);
+            items.difference(known).map(move |item| format!("{kind} {item}"))
+        });
+        kinds.collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn snapshot(items: &[(&'static str, &str)]) -> Snapshot {
+        let mut snapshot = Snapshot::default();
+        for (kind, item) in items {
+            snapshot.add(kind, [String::from(*item)]);
+        }
+        snapshot
+    }
+
+    #[test]
+    fn only_what_is_new_has_leaked() {
+        let before = snapshot(&[("container", "a"), ("volume", "v")]);
+        let after = snapshot(&[("container", "a"), ("container", "b"), ("mount", "/m")]);
+        assert_eq!(after.beyond(&before), ["container b", "mount /m"]);
+        assert!(before.beyond(&before).is_empty());
+        assert!(snapshot(&[]).beyond(&before).is_empty());
+    }
+}
