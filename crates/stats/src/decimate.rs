@@ -4,23 +4,29 @@ use crate::Sample;
 use crate::mean::push_mean;
 use crate::window::Windows;
 
-/// At most `max` points that stand for `samples`: each the exact mean of the samples of one window of time.
+/// At most `max` points that stand for `samples`: each the exact mean of the samples of one window
+/// of time.
 ///
 /// - No more samples than `max`: they are returned unchanged. `max` 0: nothing.
-/// - Windows: `(last - first) / max` whole nanoseconds wide from the first sample on, upper bound included. An empty
-///   window gives no point, so that gaps shorten the list; the last point that `max` allows takes all samples
-///   that are left. Fewer than `max` nanoseconds from first to last: a point for each moment.
-/// - A point's timestamp is the mean of its samples' timestamps. Each of its metrics is the mean over those samples that
-///   have it. Both are exact, rounded to the nearest nanosecond or unit, halves to the even neighbour.
-/// - Samples out of order (and more than `max`) are taken in the order of their time. The points are in that order.
+/// - Windows: `(last - first) / max` whole nanoseconds wide from the first sample on, upper bound
+///   included. An empty window gives no point, so that gaps shorten the list; the last point that
+///   `max` allows takes all samples that are left. Fewer than `max` nanoseconds from first to last:
+///   a point for each moment.
+/// - A point's timestamp is the mean of its samples' timestamps. Each of its metrics is the mean
+///   over those samples that have it. Both are exact, rounded to the nearest nanosecond or unit,
+///   halves to the even neighbour.
+/// - Samples out of order (and more than `max`) are taken in the order of their time. The points
+///   are in that order.
 ///
-/// These are the windows of Fn's `Decimate`; it cut decimals off and took an absent metric for zero.
+/// These are the windows of Fn's `Decimate`; it cut decimals off and took an absent metric for
+/// zero.
 ///
 /// ```
 /// use longshore_stats::{Metric, Metrics, Sample, Timestamp, decimate};
 ///
 /// let samples: Vec<_> = (0..480)
-///     .map(|second| Sample::new(Timestamp::from_unix_nanos(second * 1_000_000_000), Metrics::new().with(Metric::Pids, 4)))
+///     .map(|second| Timestamp::from_unix_nanos(second * 1_000_000_000))
+///     .map(|moment| Sample::new(moment, Metrics::new().with(Metric::Pids, 4)))
 ///     .collect();
 /// let points = decimate(240, &samples);
 /// assert_eq!(points.len(), 240);

@@ -9,14 +9,16 @@ use crate::{Sample, Series};
 
 /// Decimates while samples arrive, in bounded memory for a task of any length.
 ///
-/// It holds at most `4 * max + 1` entries: samples as they are while there are no more than that, then exact sums of
-/// the samples in equal, aligned grains of time, which double in width whenever there would be too many.
+/// It holds at most `4 * max + 1` entries: samples as they are while there are no more than that,
+/// then exact sums of the samples in equal, aligned grains of time, which double in width whenever
+/// there would be too many.
 ///
-/// How near is the result to [`decimate`] over all samples? While the samples are held as they are, it is equal.
-/// Afterwards there are at most `max` points, each the exact mean of a run of samples that follow each other in
-/// time, and every sample is in one of them; but a grain is never divided. So a sample that is nearer to the edge of its
-/// window than one [`grain`](Self::grain) may be counted to the neighbour. A grain is always narrower than half of
-/// `(last - first) / max`.
+/// How near is the result to [`decimate`] over all samples? While the samples are held as they are,
+/// it is equal. Afterwards there are at most `max` points, each the exact mean of a run of samples
+/// that follow each other in time, and every sample is in one of them; but a grain is never
+/// divided. So a sample that is nearer to the edge of its window than one [`grain`](Self::grain)
+/// may be counted to the neighbour. A grain is always narrower than half of `(last - first) / max`.
+/// (What the division into whole nanoseconds leaves over at the end counts as an edge.)
 ///
 /// ```
 /// use longshore_stats::{Decimator, Metric, Metrics, Sample, Timestamp};
@@ -62,7 +64,8 @@ impl Decimator {
         Self { max, taken: 0, held: Held::Samples(Vec::new()) }
     }
 
-    /// Takes one more sample. Best in the order of time; a late one is filed where it belongs, at the cost of a search.
+    /// Takes one more sample. Best in the order of time; a late one is filed where it belongs, at
+    /// the cost of a search.
     pub fn push(&mut self, sample: Sample) {
         self.taken += 1;
         let capacity = self.capacity();
@@ -86,8 +89,8 @@ impl Decimator {
         self.taken
     }
 
-    /// The width of a grain: how near to a window's edge a sample must be to be counted to the neighbour, perhaps. Zero
-    /// while the result is exactly that of [`decimate`].
+    /// The width of a grain: how near to a window's edge a sample must be to be counted to the
+    /// neighbour, perhaps. Zero while the result is exactly that of [`decimate`].
     #[must_use]
     pub fn grain(&self) -> Duration {
         match &self.held {
@@ -96,8 +99,8 @@ impl Decimator {
         }
     }
 
-    /// The points for what has been taken so far: at most `max`, in the order of time (of arrival, while no more than `max`
-    /// samples have been taken).
+    /// The points for what has been taken so far: at most `max`, in the order of time (of arrival,
+    /// while no more than `max` samples have been taken).
     #[must_use]
     pub fn series(&self) -> Series {
         match &self.held {
@@ -158,8 +161,8 @@ impl Grains {
         self.grains[place].1.add(sample);
     }
 
-    /// Doubles the width until there are at most `capacity` grains. All moments together span fewer than 2^69
-    /// nanoseconds, so this cannot happen more often than that over the whole life.
+    /// Doubles the width until there are at most `capacity` grains. All moments together span fewer
+    /// than 2^69 nanoseconds, so this cannot happen more often than that over the whole life.
     fn shrink(&mut self, capacity: usize) {
         while self.grains.len() > capacity {
             self.shift += 1;

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::{Metric, Metrics, Sample, Timestamp};
 
-/// The sums of any number of samples: enough to give their exact mean, and to be joined with other sums.
+/// The sums of any number of samples: enough to give their exact mean, and to be joined with other
+/// sums.
 #[derive(Debug, Clone)]
 pub(crate) struct Sums {
     samples: u64,
@@ -85,7 +86,8 @@ impl Sums {
         Sample::new(Timestamp::between(self.moment()), metrics)
     }
 
-    /// Notes which metrics `samples` more samples have: `present` in all of them, unless `counts` tells otherwise.
+    /// Notes which metrics `samples` more samples have: `present` in all of them, unless `counts`
+    /// tells otherwise.
     fn count(&mut self, present: u32, samples: u64, counts: Option<&[u64; Metric::COUNT]>) {
         if self.samples == 0 {
             self.counts = counts.map(|counts| Box::new(*counts));
@@ -113,8 +115,9 @@ impl Sums {
 
 /// Adds the exact mean of one window's samples, of which there must be one.
 ///
-/// Most windows have the same known metrics in every sample: then each metric's column is summed in registers. The point
-/// is written in its place: as a return value it would be copied twice, which takes as long as the arithmetic.
+/// Most windows have the same known metrics in every sample: then each metric's column is summed in
+/// registers. The point is written in its place: as a return value it would be copied twice, which
+/// takes as long as the arithmetic.
 pub(crate) fn push_mean(points: &mut Vec<Sample>, window: &[Sample]) {
     let first = &window[0];
     let present = first.metrics.present();
@@ -156,7 +159,8 @@ fn mean_of_two(left: u64, right: u64) -> u64 {
     below + ((left ^ right) & below & 1)
 }
 
-/// Divides sums by one count without a division for each: multiplies by the reciprocal and corrects.
+/// Divides sums by one count without a division for each: multiplies by the reciprocal and
+/// corrects.
 struct Divisor {
     count: u64,
     reciprocal: u64,
@@ -206,7 +210,8 @@ impl Divisor {
 
     /// Quotient and remainder.
     fn divide(&self, sum: u64) -> (u64, u64) {
-        // The reciprocal is too small by less than one in 2^64, so this is too small by at most one.
+        // The reciprocal is too small by less than one in 2^64, so this is too small by at most
+        // one.
         let quotient = ((u128::from(sum) * u128::from(self.reciprocal)) >> 64) as u64;
         let rest = sum - quotient * self.count;
         let short = u64::from(rest >= self.count);
@@ -243,6 +248,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    const NAMES: [&str; 5] = ["net_rx", "cpu_total", "psi_io_full", "x", "y"];
+
+    fn some_metrics() -> impl Strategy<Value = Vec<(&'static str, u64)>> {
+        prop::collection::vec((prop::sample::select(&NAMES[..]), any::<u64>()), 0..5)
+    }
 
     fn plain_mean(sum: u128, count: u64) -> u64 {
         let (quotient, twice_rest) = (sum / u128::from(count), 2 * (sum % u128::from(count)));
@@ -290,25 +301,28 @@ mod tests {
 
     proptest! {
         #[test]
-        fn dividing_by_the_reciprocal_is_exact(values in prop::collection::vec(any::<u64>(), 1..50), count in 1_u64..1 << 63, small: u64) {
+        fn dividing_by_the_reciprocal_is_exact(
+            values in prop::collection::vec(any::<u64>(), 1..50),
+            count in 1_u64..1 << 63,
+            small: u64,
+        ) {
             let sum = values.iter().copied().map(u128::from).sum();
             let length = values.len() as u64;
             prop_assert_eq!(Divisor::new(length).mean(sum), plain_mean(sum, length));
-            prop_assert_eq!(Divisor::new(count).mean(small.into()), plain_mean(small.into(), count));
-            prop_assert_eq!(Divisor::new(length).mean(small.into()), plain_mean(small.into(), length));
-            prop_assert_eq!(mean_of_two(small, values[0]), plain_mean(u128::from(small) + u128::from(values[0]), 2));
+            for count in [count, length] {
+                prop_assert_eq!(Divisor::new(count).mean(small.into()), plain_mean(small.into(), count));
+            }
+            let both = u128::from(small) + u128::from(values[0]);
+            prop_assert_eq!(mean_of_two(small, values[0]), plain_mean(both, 2));
         }
 
         #[test]
         fn sums_joined_in_any_shape_give_the_mean_of_all(
-            samples in prop::collection::vec((any::<i64>(), prop::collection::vec((0..5_usize, any::<u64>()), 0..5)), 1..20),
+            samples in prop::collection::vec((any::<i64>(), some_metrics()), 1..20),
             cuts in prop::collection::vec(any::<bool>(), 20),
         ) {
-            let names = ["net_rx", "cpu_total", "psi_io_full", "x", "y"];
-            let samples: Vec<_> = samples
-                .into_iter()
-                .map(|(nanos, metrics)| at(nanos, &metrics.iter().map(|&(name, value)| (names[name], value)).collect::<Vec<_>>()))
-                .collect();
+            let samples: Vec<_> =
+                samples.into_iter().map(|(nanos, metrics)| at(nanos, &metrics)).collect();
             let mut total = Sums::new();
             let mut part = Sums::new();
             for (sample, cut) in samples.iter().zip(cuts) {
@@ -321,8 +335,9 @@ mod tests {
             total.join(&part);
             prop_assert_eq!(total.mean(), mean_of(&samples));
             prop_assert_eq!(total.mean().timestamp.unix_nanos(), total.moment());
-            for name in names {
-                let values: Vec<_> = samples.iter().filter_map(|sample| sample.metrics.get_named(name)).collect();
+            for name in NAMES {
+                let value = |sample: &Sample| sample.metrics.get_named(name);
+                let values: Vec<_> = samples.iter().filter_map(value).collect();
                 let sum = values.iter().copied().map(u128::from).sum();
                 let expected = (!values.is_empty()).then(|| plain_mean(sum, values.len() as u64));
                 prop_assert_eq!(total.mean().metrics.get_named(name), expected);

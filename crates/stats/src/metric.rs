@@ -50,7 +50,8 @@ macro_rules! metrics {
                 match self { $(Self::$variant => Unit::$unit,)+ }
             }
 
-            /// Whether the number counts from the container's start (and so only grows), rather than being the state of the moment.
+            /// Whether the number counts from the container's start (and so only grows), rather
+            /// than being the state of the moment.
             #[must_use]
             pub const fn is_cumulative(self) -> bool {
                 match self { $(Self::$variant => $cumulative,)+ }

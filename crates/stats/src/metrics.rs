@@ -8,10 +8,11 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::Metric;
 
-/// Named numbers: each of [`Metric`] at most once, and any number of others under names of their own.
+/// Named numbers: each of [`Metric`] at most once, and any number of others under names of their
+/// own.
 ///
-/// A metric that is absent differs from one that is zero. The known metrics need no allocation. In JSON: an object
-/// of name to whole number, in the order of the names.
+/// A metric that is absent differs from one that is zero. The known metrics need no allocation. In
+/// JSON: an object of name to whole number, in the order of the names.
 ///
 /// ```
 /// use longshore_stats::{Metric, Metrics};
@@ -21,7 +22,8 @@ use crate::Metric;
 /// assert_eq!(metrics.get(Metric::Pids), None);
 /// assert_eq!(metrics.get_named("gpu_total"), Some(7));
 /// ```
-// In this order a sample's timestamp, mask and first metrics share two cache lines: decimation reads nothing else.
+// In this order a sample's timestamp, mask and first metrics share two cache lines: decimation
+// reads nothing else.
 #[derive(Clone, PartialEq, Eq, Default)]
 #[repr(C)]
 pub struct Metrics {
@@ -31,7 +33,8 @@ pub struct Metrics {
     values: [u64; Metric::COUNT],
 }
 
-/// Metrics that [`Metric`] does not know. Never empty where it is boxed, so that equality is by content.
+/// Metrics that [`Metric`] does not know. Never empty where it is boxed, so that equality is by
+/// content.
 pub(crate) type Custom = BTreeMap<Box<str>, u64>;
 
 impl Metrics {
@@ -132,7 +135,8 @@ impl Metrics {
         })
     }
 
-    /// Makes these metrics present, for the caller to fill in their slots; the others must stay zero.
+    /// Makes these metrics present, for the caller to fill in their slots; the others must stay
+    /// zero.
     pub(crate) fn fill(&mut self, present: u32) -> &mut [u64; Metric::COUNT] {
         self.present = present;
         &mut self.values

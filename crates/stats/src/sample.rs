@@ -6,8 +6,9 @@ use crate::{Metrics, Timestamp};
 
 /// The metrics of one task at one moment.
 ///
-/// In JSON `{"timestamp": "2026-01-31T12:00:00.000Z", "metrics": {"cpu_total": 150}}`: milliseconds are written and
-/// any precision is read; `metrics` may be missing or `null` (none), and names that nobody knows survive.
+/// In JSON `{"timestamp": "2026-01-31T12:00:00.000Z", "metrics": {"cpu_total": 150}}`: milliseconds
+/// are written and any precision is read; `metrics` may be missing or `null` (none), and names that
+/// nobody knows survive.
 ///
 /// ```
 /// use longshore_stats::{Metric, Metrics, Sample, Timestamp};

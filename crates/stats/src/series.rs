@@ -12,8 +12,9 @@ use crate::{Sample, decimate};
 ///
 /// Two forms:
 /// - serde: a JSON array of samples. Reading takes `null` for no sample.
-/// - text ([`Display`](fmt::Display), [`FromStr`]), for a database's column: the empty string for no sample, else that JSON. Reading
-///   also takes `null`, `[]` and space around the array. Fn's driver stores the same, with a line feed at the end.
+/// - text ([`Display`](fmt::Display), [`FromStr`]), for a database's column: the empty string for
+///   no sample, else that JSON. Reading also takes `null`, `[]` and space around the array. Fn's
+///   driver stores the same, with a line feed at the end.
 ///
 /// It derefs to a slice of samples.
 ///

@@ -11,8 +11,9 @@ const NANOS_PER_MILLI: i128 = 1_000_000;
 
 /// A moment, exact to the nanosecond, between the years 0 and 9999.
 ///
-/// Its text form ([`Display`](fmt::Display), serde) is RFC 3339 in UTC with exactly three decimals; what is finer
-/// than a millisecond is cut off there. Reading accepts any offset and any number of decimals, and keeps nine.
+/// Its text form ([`Display`](fmt::Display), serde) is RFC 3339 in UTC with exactly three decimals;
+/// what is finer than a millisecond is cut off there. Reading accepts any offset and any number of
+/// decimals, and keeps nine.
 ///
 /// ```
 /// use longshore_stats::Timestamp;
@@ -41,7 +42,8 @@ impl Timestamp {
     /// 1970-01-01T00:00:00Z.
     pub const UNIX_EPOCH: Self = Self(0);
 
-    /// The moment this many nanoseconds after (before, if negative) the Unix epoch. Every `i64` is in range.
+    /// The moment this many nanoseconds after (before, if negative) the Unix epoch. Every `i64` is
+    /// in range.
     #[must_use]
     pub const fn from_unix_nanos(nanos: i64) -> Self {
         // A lossless widening: `From` is not const.
@@ -54,7 +56,8 @@ impl Timestamp {
         self.0
     }
 
-    /// The same moment as the standard library's type, or `None` where the platform's clock cannot express it.
+    /// The same moment as the standard library's type, or `None` where the platform's clock cannot
+    /// express it.
     #[must_use]
     pub fn to_system_time(self) -> Option<SystemTime> {
         let distance = self.0.unsigned_abs();

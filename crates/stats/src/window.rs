@@ -4,9 +4,9 @@ use std::ops::Range;
 
 /// Cuts `len` moments in ascending order into at most `max` runs, each of which is one window's.
 ///
-/// A window is `(last - first) / max` whole nanoseconds wide and includes its upper bound. Empty windows are passed
-/// over. The last run that `max` allows takes all that is left. Where the moments span fewer than `max`
-/// nanoseconds a window has no width, and each run is one moment.
+/// A window is `(last - first) / max` whole nanoseconds wide and includes its upper bound. Empty
+/// windows are passed over. The last run that `max` allows takes all that is left. Where the
+/// moments span fewer than `max` nanoseconds a window has no width, and each run is one moment.
 pub(crate) struct Windows<F> {
     moment: F,
     len: usize,
@@ -19,7 +19,8 @@ pub(crate) struct Windows<F> {
 }
 
 impl<F: Fn(usize) -> i128> Windows<F> {
-    /// `span` is the first and the last moment of what is averaged: every `moment(i)` lies in it. `max` is not zero.
+    /// `span` is the first and the last moment of what is averaged: every `moment(i)` lies in it.
+    /// `max` is not zero.
     pub(crate) fn new(max: usize, span: (i128, i128), len: usize, moment: F) -> Self {
         let width = (span.1 - span.0) / max as i128;
         Self { moment, len, max, width, upper: span.0 + width, taken: 0, runs: 0 }

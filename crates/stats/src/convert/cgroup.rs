@@ -3,7 +3,8 @@
 use super::cpu::{CpuTimes, Share, set_percentages};
 use crate::{Metric, Metrics, Sample, Timestamp};
 
-/// The figures of one control group at one moment, as numbers. A file that is not there is a `None`.
+/// The figures of one control group at one moment, as numbers. A file that is not there is a
+/// `None`.
 ///
 /// | field | cgroup v2 | cgroup v1 |
 /// | --- | --- | --- |
@@ -30,8 +31,8 @@ use crate::{Metric, Metrics, Sample, Timestamp};
 pub struct CgroupFigures {
     /// When they were read.
     pub timestamp: Timestamp,
-    /// The same on a clock that nobody sets, in nanoseconds from any origin. Without it the time between two
-    /// readings is that between their timestamps.
+    /// The same on a clock that nobody sets, in nanoseconds from any origin. Without it the time
+    /// between two readings is that between their timestamps.
     pub monotonic_ns: Option<u64>,
     /// CPU time used.
     pub cpu_usage_ns: Option<u64>,
@@ -116,8 +117,9 @@ impl CgroupFigures {
 
     /// The sample for `now`: a metric for each figure that is there.
     ///
-    /// CPU percentages are CPU time over time on the clock, decimals cut off, and need the reading `before`: without it, or
-    /// where no time passed since, they are absent. A counter that went back was reset and gives 0.
+    /// CPU percentages are CPU time over time on the clock, decimals cut off, and need the reading
+    /// `before`: without it, or where no time passed since, they are absent. A counter that went
+    /// back was reset and gives 0.
     #[must_use]
     pub fn sample(before: Option<&Self>, now: &Self) -> Sample {
         let mut metrics = Metrics::new();
@@ -173,7 +175,8 @@ impl CgroupFigures {
     }
 }
 
-/// What a process could not do without: usage less the page cache that has not been used lately (Kubernetes' definition).
+/// What a process could not do without: usage less the page cache that has not been used lately
+/// (Kubernetes' definition).
 pub(super) fn working_set(usage: Option<u64>, inactive_file: Option<u64>) -> Option<u64> {
     // The two are read one after the other, so the second can be the larger.
     Some(usage?.saturating_sub(inactive_file?))

@@ -28,7 +28,8 @@ impl Share {
         Self { nanoseconds, cpus }
     }
 
-    /// `used * cpus * 100 / nanoseconds`, decimals cut off as Fn's driver does. Where no time passed, 0.
+    /// `used * cpus * 100 / nanoseconds`, decimals cut off as Fn's driver does. Where no time
+    /// passed, 0.
     fn percent(self, used: u64) -> u64 {
         let hundredfold = (u128::from(used) * 100).saturating_mul(self.cpus.into());
         let percent = hundredfold.checked_div(self.nanoseconds.into()).unwrap_or(0);

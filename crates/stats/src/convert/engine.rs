@@ -11,7 +11,8 @@ use crate::{Metric, Metrics, Sample, Timestamp};
 /// What engines write for a moment that is not known: Go's zero time.
 const NO_MOMENT: i128 = -62_135_596_800_000_000_000;
 
-/// One entry of an engine's statistics (`GET /containers/{id}/stats`), as far as it becomes metrics.
+/// One entry of an engine's statistics (`GET /containers/{id}/stats`), as far as it becomes
+/// metrics.
 ///
 /// Every field may be missing or `null`, and what is unknown is skipped.
 ///
@@ -55,7 +56,8 @@ pub struct EngineStats {
 pub struct EngineCpu {
     /// The container's.
     pub cpu_usage: Option<EngineCpuUsage>,
-    /// CPU time of the whole machine in nanoseconds: idle time counts in Docker's figure, not in Podman's.
+    /// CPU time of the whole machine in nanoseconds: idle time counts in Docker's figure, not in
+    /// Podman's.
     pub system_cpu_usage: Option<u64>,
     /// CPUs. Engines before 2017 do not tell.
     pub online_cpus: Option<u64>,
@@ -103,8 +105,8 @@ pub struct EngineMemory {
     pub stats: Option<EngineMemoryDetail>,
 }
 
-/// The parts of memory that become metrics, in bytes. The names with `total_` are cgroup v1's, of which those
-/// without leave the descendants out; `file` is cgroup v2's.
+/// The parts of memory that become metrics, in bytes. The names with `total_` are cgroup v1's, of
+/// which those without leave the descendants out; `file` is cgroup v2's.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct EngineMemoryDetail {
@@ -138,7 +140,8 @@ pub struct EngineNetwork {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct EngineBlockIo {
-    /// Bytes, by device and operation. Empty or `null` before the first access, and where the kernel keeps no account.
+    /// Bytes, by device and operation. Empty or `null` before the first access, and where the
+    /// kernel keeps no account.
     pub io_service_bytes_recursive: Option<Vec<EngineBlockIoEntry>>,
 }
 
@@ -161,17 +164,19 @@ pub struct EnginePids {
 }
 
 impl EngineStats {
-    /// The sample for `now`: a metric for each figure that is there, or `None` if `now` has no moment (a container that
-    /// does not run).
+    /// The sample for `now`: a metric for each figure that is there, or `None` if `now` has no
+    /// moment (a container that does not run).
     ///
-    /// CPU percentages compare `now` with `before`; without that, with the entry before that `now` brings along; if that
-    /// is empty too (an engine's first entry), they are absent. They are
-    /// `Δcontainer / Δsystem × cpus × 100` with decimals cut off, where the number of CPUs is `online_cpus`, else the
-    /// length of `percpu_usage`. They are `Δcontainer / Δclock × 100` instead (`Δclock` from the two moments) where one of
-    /// those figures is missing, and where `Δsystem` departs by more than an eighth from `Δclock × cpus`: then it is not the time of all
-    /// CPUs (Podman leaves idle time out). A counter that went back was reset and gives 0.
+    /// CPU percentages compare `now` with `before`; without that, with the entry before that `now`
+    /// brings along; if that is empty too (an engine's first entry), they are absent. They are
+    /// `Δcontainer / Δsystem × cpus × 100` with decimals cut off, where the number of CPUs is
+    /// `online_cpus`, else the length of `percpu_usage`. They are `Δcontainer / Δclock × 100`
+    /// instead (`Δclock` from the two moments) where one of those figures is missing, and where
+    /// `Δsystem` departs by more than an eighth from `Δclock × cpus`: then it is not the time of
+    /// all CPUs (Podman leaves idle time out). A counter that went back was reset and gives 0.
     ///
-    /// `mem_usage` is what the engine says, page cache included; `mem_cache` and `mem_working_set` tell it apart.
+    /// `mem_usage` is what the engine says, page cache included; `mem_cache` and `mem_working_set`
+    /// tell it apart.
     #[must_use]
     pub fn sample(before: Option<&Self>, now: &Self) -> Option<Sample> {
         let moment = known(now.read)?;
@@ -210,7 +215,8 @@ impl EngineStats {
 
     fn set_memory(&self, metrics: &mut Metrics) {
         let Some(memory) = &self.memory_stats else { return };
-        // No container lives with a limit of 0, and a peak below the usage is a field that nobody filled in.
+        // No container lives with a limit of 0, and a peak below the usage is a field that nobody
+        // filled in.
         metrics.set_some(Metric::MemLimit, memory.limit.filter(|&limit| limit > 0));
         metrics.set_some(Metric::MemUsage, memory.usage);
         metrics.set_some(
@@ -267,7 +273,8 @@ impl EngineCpu {
         self.online_cpus.filter(|&cpus| cpus > 0).or_else(listed).filter(|&cpus| cpus > 0)
     }
 
-    /// The CPU time that there was since `before`, by the machine's figure or by the time on the clock.
+    /// The CPU time that there was since `before`, by the machine's figure or by the time on the
+    /// clock.
     fn share_since(&self, before: &Self, clock: Option<u64>) -> Option<Share> {
         let figures = self
             .system_cpu_usage

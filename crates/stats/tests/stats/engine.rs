@@ -1,4 +1,5 @@
-//! Engines' statistics: Docker 20.10 on cgroup v1 (recorded), Docker 26 on cgroup v2 and Podman (in their shape).
+//! Engines' statistics: Docker 20.10 on cgroup v1 (recorded), Docker 26 on cgroup v2 and Podman (in
+//! their shape).
 
 use longshore_stats::{EngineStats, Metrics, Sample};
 

@@ -1,8 +1,9 @@
 //! Fn's own answers: the windows must be the same, the arithmetic is ours.
 //!
-//! Fn's `Decimate` divides each timestamp by the number of samples before it adds them (so that a point may be up to
-//! n-1 nanoseconds early), and cuts the decimals of a mean off. From our windows both of its answers must
-//! follow exactly. Every sample of a case has the same metrics, so that its treatment of absent ones plays no part.
+//! Fn's `Decimate` divides each timestamp by the number of samples before it adds them (so that a
+//! point may be up to n-1 nanoseconds early), and cuts the decimals of a mean off. From our windows
+//! both of its answers must follow exactly. Every sample of a case has the same metrics, so that
+//! its treatment of absent ones plays no part.
 
 use std::collections::BTreeMap;
 

@@ -34,7 +34,10 @@ fn wandering() -> impl Strategy<Value = Vec<i64>> {
 
 proptest! {
     #[test]
-    fn while_few_samples_are_held_the_result_is_that_of_all_at_once(moments in wandering(), max in 0_usize..60) {
+    fn while_few_samples_are_held_the_result_is_that_of_all_at_once(
+        moments in wandering(),
+        max in 0_usize..60,
+    ) {
         let samples = tagged(&moments);
         let held = if max == 0 { samples.len() } else { samples.len().min(4 * max + 1) };
         let decimator = streamed(max, &samples[..held]);
@@ -43,7 +46,10 @@ proptest! {
     }
 
     #[test]
-    fn at_most_max_points_in_order_and_each_sample_in_exactly_one(moments in wandering(), max in 1_usize..12) {
+    fn at_most_max_points_in_order_and_each_sample_in_exactly_one(
+        moments in wandering(),
+        max in 1_usize..12,
+    ) {
         let samples = tagged(&moments);
         let decimator = streamed(max, &samples);
         let points = decimator.series().into_samples();
@@ -57,7 +63,10 @@ proptest! {
     }
 
     #[test]
-    fn only_samples_within_a_grain_of_an_edge_may_meet_others_than_at_once(moments in wandering(), max in 1_usize..12) {
+    fn only_samples_within_a_grain_of_an_edge_may_meet_others_than_at_once(
+        moments in wandering(),
+        max in 1_usize..12,
+    ) {
         let samples = tagged(&moments);
         prop_assume!(samples.len() > max);
         let decimator = streamed(max, &samples);
@@ -68,10 +77,13 @@ proptest! {
 
         let width = span / bins;
         prop_assume!(width > 0);
-        // Edges lie at `first + k * width`. What lies beyond the last is the remainder of the division.
+        // Edges lie at `first + k * width`. What lies beyond the last is the remainder of the
+        // division.
         let is_inside = |moment: i64| {
-            let (from_lower, to_upper) = ((moment - first).rem_euclid(width), width - (moment - first).rem_euclid(width));
-            (from_lower >= grain && to_upper >= grain || moment - first + grain <= width) && moment + grain <= first + width * bins
+            let (offset, in_window) = (moment - first, (moment - first) % width);
+            let is_in_first = offset + grain <= width;
+            let is_in_other = in_window >= grain && width - in_window >= grain;
+            (is_in_first || is_in_other) && offset + grain <= width * bins
         };
         let at_once = point_of_each(&decimate(max, &samples));
         let in_stream = point_of_each(&decimator.series());
@@ -86,7 +98,10 @@ proptest! {
     }
 
     #[test]
-    fn extreme_moments_have_a_result(moments in prop::collection::vec(any::<i64>(), 1..60), max in 0_usize..6) {
+    fn extreme_moments_have_a_result(
+        moments in prop::collection::vec(any::<i64>(), 1..60),
+        max in 0_usize..6,
+    ) {
         let samples = tagged(&moments);
         let points = streamed(max, &samples).series().into_samples();
         prop_assert!(points.len() <= max);

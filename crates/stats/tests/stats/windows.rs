@@ -46,12 +46,16 @@ proptest! {
     #[test]
     fn the_windows_are_those_of_the_plain_walk(moments in rising(), max in 1_usize..40) {
         let last = moments.len() - 1;
-        prop_assume!(moments.len() > max && moments[last] - moments[0] >= i64::try_from(max).unwrap());
+        let span = moments[last] - moments[0];
+        prop_assume!(moments.len() > max && span >= i64::try_from(max).unwrap());
         prop_assert_eq!(places(&decimate(max, &tagged(&moments))), step_by_step(max, &moments));
     }
 
     #[test]
-    fn at_most_max_points_in_order_and_each_sample_in_exactly_one(moments in rising(), max in 1_usize..100) {
+    fn at_most_max_points_in_order_and_each_sample_in_exactly_one(
+        moments in rising(),
+        max in 1_usize..100,
+    ) {
         let samples = tagged(&moments);
         let points = decimate(max, &samples);
         prop_assert!(points.len() <= max);
@@ -61,7 +65,11 @@ proptest! {
     }
 
     #[test]
-    fn any_moments_in_any_order_have_a_result(moments in prop::collection::vec(any::<i64>(), 0..40), max: usize, small in 0_usize..40) {
+    fn any_moments_in_any_order_have_a_result(
+        moments in prop::collection::vec(any::<i64>(), 0..40),
+        max: usize,
+        small in 0_usize..40,
+    ) {
         let samples = tagged(&moments);
         for max in [max, small] {
             let points = decimate(max, &samples);
@@ -77,11 +85,15 @@ proptest! {
     }
 
     #[test]
-    fn the_order_of_arrival_changes_nothing(moments in prop::collection::btree_set(any::<i64>(), 2..40), seed: u64) {
+    fn the_order_of_arrival_changes_nothing(
+        moments in prop::collection::btree_set(any::<i64>(), 2..40),
+        seed: u64,
+    ) {
         let moments: Vec<_> = moments.into_iter().collect();
         let samples = tagged(&moments);
         let mut shuffled = samples.clone();
-        shuffled.sort_by_key(|sample| sample.timestamp.unix_nanos().rotate_left(7) ^ i128::from(seed));
+        let scrambled = |sample: &Sample| sample.timestamp.unix_nanos() ^ i128::from(seed);
+        shuffled.sort_by_key(|sample| scrambled(sample).rotate_left(7));
         let max = moments.len() / 2;
         prop_assert_eq!(decimate(max, &shuffled), decimate(max, &samples));
     }
@@ -103,6 +115,19 @@ fn a_gap_shortens_the_list() {
     let even: Vec<_> = (0..300).map(|at| second * at).collect();
     assert_eq!(decimate(240, &tagged(&even)).len(), 240);
     assert_eq!(decimate(240, &tagged(&with_gap)).len(), 49);
+}
+
+#[test]
+fn ten_samples_a_minute_apart_have_the_mean_of_fns_own_test() {
+    let samples: Vec<_> = (0..10_u64)
+        .zip((1_470_873_600_000_000_000_i64..).step_by(60_000_000_000))
+        .map(|(x, nanos)| {
+            Sample::new(Timestamp::from_unix_nanos(nanos), Metrics::new().with_named("x", x))
+        })
+        .collect();
+    let points = decimate(1, &samples);
+    assert_eq!(points[0].timestamp.unix_nanos(), 1_470_873_870_000_000_000);
+    assert_eq!(points[0].metrics.get_named("x"), Some(4));
 }
 
 #[test]
