@@ -63,11 +63,6 @@ impl Address {
             Self::Tcp { host, port, .. } => format!("{host}:{port}"),
         }
     }
-
-    /// Whether the engine shares this host's processes and files.
-    pub(crate) fn is_local(&self) -> bool {
-        matches!(self, Self::Unix(_))
-    }
 }
 
 impl fmt::Display for Address {
@@ -153,6 +148,5 @@ mod tests {
         let address = Address::parse("tcp://[::1]:5", None).unwrap();
         assert_eq!(address.to_string(), "tcp://[::1]:5");
         assert_eq!(address.authority(), "[::1]:5");
-        assert!(!address.is_local());
     }
 }

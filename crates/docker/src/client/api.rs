@@ -5,7 +5,6 @@ use std::fmt;
 use async_trait::async_trait;
 use serde_json::Value;
 
-use super::address::Address;
 use super::error::Result;
 use super::lines::JsonLines;
 use super::pull::{PullEvent, PullRequest};
@@ -20,9 +19,6 @@ use super::wait::PendingWait;
 /// connection; what the engine did by then is not known.
 #[async_trait]
 pub(crate) trait DockerApi: fmt::Debug + Send + Sync + 'static {
-    /// Where the engine is.
-    fn address(&self) -> &Address;
-
     /// Speaks `version` from now on.
     fn speak(&self, version: ApiVersion);
 

@@ -7,7 +7,6 @@ use async_trait::async_trait;
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 
-use super::address::Address;
 use super::api::{Change, DockerApi, Streams, WaitCondition};
 use super::call::Call;
 use super::connect::Io;
@@ -56,10 +55,6 @@ impl Engine {
 
 #[async_trait]
 impl DockerApi for Engine {
-    fn address(&self) -> &Address {
-        self.transport.connector().address()
-    }
-
     fn speak(&self, version: ApiVersion) {
         self.transport.speak(version);
     }

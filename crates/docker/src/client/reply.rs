@@ -18,6 +18,12 @@ pub(crate) struct Version {
     /// The oldest API that it speaks.
     #[serde(rename = "MinAPIVersion")]
     pub(crate) min_api_version: Option<String>,
+    /// What its containers run on, such as `linux`.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) os: String,
+    /// In Go's words, as images name it: `amd64`.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) arch: String,
     /// Its parts; the first one tells Docker from Podman.
     #[serde(deserialize_with = "nullable")]
     pub(crate) components: Vec<Component>,
@@ -36,9 +42,6 @@ pub(crate) struct Component {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub(crate) struct Info {
-    /// The engine's own id.
-    #[serde(rename = "ID", deserialize_with = "nullable")]
-    pub(crate) id: String,
     /// The storage driver.
     #[serde(deserialize_with = "nullable")]
     pub(crate) driver: String,
@@ -60,42 +63,12 @@ pub(crate) struct Info {
     /// Such as `name=seccomp,profile=default` and `name=rootless`.
     #[serde(deserialize_with = "nullable")]
     pub(crate) security_options: Vec<String>,
-    /// What the containers run on.
-    #[serde(rename = "OSType", deserialize_with = "nullable")]
-    pub(crate) os_type: String,
-    /// Such as `x86_64`.
-    #[serde(deserialize_with = "nullable")]
-    pub(crate) architecture: String,
-    /// The kernel's release.
-    #[serde(deserialize_with = "nullable")]
-    pub(crate) kernel_version: String,
-    /// Whether containers outlive a restart of the engine.
-    #[serde(deserialize_with = "nullable")]
-    pub(crate) live_restore_enabled: bool,
-    /// What is plugged in.
-    #[serde(deserialize_with = "nullable")]
-    pub(crate) plugins: Plugins,
-}
-
-/// What is plugged into an engine.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-pub(crate) struct Plugins {
-    /// The log drivers.
-    #[serde(deserialize_with = "nullable")]
-    pub(crate) log: Vec<String>,
 }
 
 /// The answer to `GET /images/{name}/json`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub(crate) struct Image {
-    /// The image's id.
-    #[serde(deserialize_with = "nullable")]
-    pub(crate) id: String,
-    /// `repository@digest`, one for each registry that it came from.
-    #[serde(deserialize_with = "nullable")]
-    pub(crate) repo_digests: Vec<String>,
     /// The operating system.
     #[serde(deserialize_with = "nullable")]
     pub(crate) os: String,
@@ -105,21 +78,6 @@ pub(crate) struct Image {
     /// The processor's variant, such as `v8`.
     #[serde(deserialize_with = "nullable")]
     pub(crate) variant: String,
-    /// The size on the engine in bytes.
-    #[serde(deserialize_with = "nullable")]
-    pub(crate) size: u64,
-    /// What it says about its containers.
-    #[serde(deserialize_with = "nullable")]
-    pub(crate) config: ImageConfig,
-}
-
-/// What an image says about its containers.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-pub(crate) struct ImageConfig {
-    /// The volumes that it declares.
-    #[serde(deserialize_with = "nullable")]
-    pub(crate) volumes: HashMap<String, serde_json::Value>,
 }
 
 /// The answer to `POST /containers/create`.
@@ -164,6 +122,18 @@ pub(crate) struct Container {
     /// Its state.
     #[serde(deserialize_with = "nullable")]
     pub(crate) state: State,
+    /// What it was made from.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) config: ContainerConfig,
+}
+
+/// What a container was made from.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct ContainerConfig {
+    /// The signal that asks it to end; the image's where the task has none.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) stop_signal: String,
 }
 
 /// The state of a container.

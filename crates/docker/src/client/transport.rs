@@ -43,11 +43,6 @@ impl Transport {
         Self { inner: Arc::new(Inner { connector, tasks, version: AtomicU32::new(0) }) }
     }
 
-    /// What it connects to.
-    pub(crate) fn connector(&self) -> &Connector {
-        &self.inner.connector
-    }
-
     /// Puts `version` on the path of every request from now on.
     pub(crate) fn speak(&self, version: ApiVersion) {
         let packed = u32::from(version.major) << 16 | u32::from(version.minor);

@@ -1,0 +1,96 @@
+//! Freezing and unfreezing, each right whatever the state is said to be.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use longshore_driver_api::{Error, ErrorKind, Result};
+
+use super::core::{Core, Stage};
+use crate::client::error::ClientError;
+use crate::error::engine_error;
+
+/// How long the engine's answers may contradict each other: it learns of each change a second time,
+/// late, and then believes an old state for a moment.
+const SETTLES: Duration = Duration::from_millis(200);
+/// How often it is asked meanwhile.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// Makes the processes stand still.
+pub(super) async fn freeze(core: &Arc<Core>) -> Result<()> {
+    change(core, "freeze", true).await
+}
+
+/// Lets the processes go on.
+pub(super) async fn unfreeze(core: &Arc<Core>) -> Result<()> {
+    change(core, "unfreeze", false).await
+}
+
+async fn change(core: &Arc<Core>, op: &'static str, wanted: bool) -> Result<()> {
+    let id = core.created_id(op)?;
+    if core.stage() != Stage::Running {
+        return Err(not_running(core, op));
+    }
+    tokio::select! {
+        // Closing wins over a freeze under way.
+        () = core.ending.cancelled() => Err(core.closed_error(op)),
+        done = bring_about(core, op, &id, wanted) => done,
+    }
+}
+
+async fn bring_about(core: &Arc<Core>, op: &'static str, id: &str, wanted: bool) -> Result<()> {
+    let api = &core.shared.api;
+    let failed = |error| engine_error(op, &core.subject(), error);
+    let give_up = tokio::time::Instant::now() + core.shared.timeouts.call;
+    loop {
+        match ask(core, id, wanted).await {
+            Ok(()) => {
+                core.frozen.send_replace(wanted);
+                return Ok(());
+            }
+            Err(error) if !is_about_the_state(&error) => return Err(failed(error)),
+            Err(error) if tokio::time::Instant::now() >= give_up => return Err(failed(error)),
+            Err(_) => {}
+        }
+        // The engine says that it is so already, or that the process does not run. Look until it
+        // has said the same for a while.
+        let settled = tokio::time::Instant::now() + SETTLES;
+        loop {
+            let state = api.inspect_container(id).await.map_err(failed)?.state;
+            if !state.running {
+                return Err(not_running(core, op));
+            }
+            if state.paused != wanted {
+                break;
+            }
+            if *core.frozen.borrow() == wanted {
+                return Ok(());
+            }
+            // Our own last word was the opposite. If the engine stays with what it says, it is
+            // brought to know better by one round of both.
+            if tokio::time::Instant::now() >= settled {
+                let _ = ask(core, id, !wanted).await;
+                break;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+}
+
+async fn ask(core: &Core, id: &str, frozen: bool) -> Result<(), ClientError> {
+    let api = &core.shared.api;
+    if frozen { api.pause_container(id).await } else { api.unpause_container(id).await }
+}
+
+/// Whether the engine refused because of the container's state. Engines answer 409 or 500 to that.
+fn is_about_the_state(error: &ClientError) -> bool {
+    let ClientError::Status { status, message } = error else { return false };
+    matches!(status, 409 | 500)
+        && ["already paused", "not paused", "not running", "is paused", "can only"]
+            .iter()
+            .any(|words| message.contains(words))
+}
+
+fn not_running(core: &Core, op: &'static str) -> Error {
+    Error::new(ErrorKind::InvalidState, op)
+        .message(format!("the process of {} does not run", core.subject()))
+}

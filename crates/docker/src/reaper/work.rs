@@ -1,0 +1,100 @@
+//! The reaper's work: many removals at once, and at last the driver's end.
+
+use std::sync::Arc;
+
+use longshore_driver_api::{Error, ErrorKind, ReapOptions, Result};
+use parking_lot::Mutex;
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::Job;
+use super::remove::close;
+use crate::reap;
+use crate::shared::Shared;
+
+/// What the removals have in common.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    /// Containers that the engine does not remove, by name, with why.
+    pub(super) failing: Mutex<std::collections::BTreeMap<String, String>>,
+    /// The driver's bound has passed: stop trying.
+    pub(super) give_up: CancellationToken,
+}
+
+/// Does jobs until the driver is shut down.
+pub(super) async fn run(
+    mut jobs: mpsc::UnboundedReceiver<Job>,
+    ended: watch::Sender<Option<Arc<Result<()>>>>,
+    shared: Arc<Shared>,
+) {
+    let removals = TaskTracker::new();
+    let ledger = Arc::new(Ledger::default());
+    let mut reaping = tokio::task::JoinSet::new();
+    while let Some(job) = jobs.recv().await {
+        match job {
+            Job::Close(core) => {
+                removals.spawn(close(core, Arc::clone(&ledger)));
+            }
+            Job::Reap => {
+                let shared = Arc::clone(&shared);
+                reaping.spawn(async move {
+                    match reap::reap(&shared, ReapOptions::new()).await {
+                        Ok(report) if report.removed.is_empty() => {}
+                        Ok(report) => {
+                            let count = report.removed.len();
+                            tracing::info!(count, "removed what dead owners left");
+                        }
+                        Err(error) => tracing::warn!(%error, "cannot look for dead owners"),
+                    }
+                });
+            }
+            Job::Shutdown => break,
+        }
+    }
+    reaping.shutdown().await;
+    let bound = Instant::now() + shared.timeouts.close;
+    for core in shared.shut() {
+        core.begin_close();
+    }
+    // Those that were begun are in the channel by now: none comes after.
+    jobs.close();
+    while let Some(job) = jobs.recv().await {
+        if let Job::Close(core) = job {
+            removals.spawn(close(core, Arc::clone(&ledger)));
+        }
+    }
+    removals.close();
+    shared.tasks.close();
+    let all = async {
+        removals.wait().await;
+        shared.tasks.wait().await;
+    };
+    let in_time = tokio::time::timeout_at(bound, all).await.is_ok();
+    ledger.give_up.cancel();
+    let result = outcome(&ledger, in_time);
+    if let Some(lease) = shared.take_lease()
+        && result.is_ok()
+        && let Err(error) = lease.release()
+    {
+        // The next reaper removes the file.
+        tracing::debug!(%error, "the lease's file could not be removed");
+    }
+    ended.send_replace(Some(Arc::new(result)));
+}
+
+fn outcome(ledger: &Ledger, in_time: bool) -> Result<()> {
+    let failing = ledger.failing.lock();
+    if failing.is_empty() && in_time {
+        return Ok(());
+    }
+    let mut text = String::from("the next start of this application removes what is left");
+    for (name, why) in &*failing {
+        text = format!("{name}: {why}; {text}");
+    }
+    if failing.is_empty() {
+        text = format!("not everything ended within the bound; {text}");
+    }
+    Err(Error::new(ErrorKind::Deadline, "close").message(text))
+}

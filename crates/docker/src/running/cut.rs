@@ -1,0 +1,30 @@
+//! Whether a stream that ended while the task lives was closed by the task or cut on the way.
+
+use std::time::Duration;
+
+use tokio::io::AsyncReadExt;
+
+use crate::container::core::Core;
+
+/// How soon the end of the task follows the end of its output. Only then is there a question.
+pub(super) const FOLLOWS: Duration = Duration::from_secs(1);
+/// How soon the engine ends a new connection to streams that the task has closed.
+const CLOSED_AT_ONCE: Duration = Duration::from_millis(500);
+
+/// Attaches again to find out. A task that has closed its streams has none to attach to: the engine
+/// ends the new connection at once. If it stays open, the old one was cut.
+pub(super) async fn was_cut(core: &Core, id: &str) -> bool {
+    let mut streams = core.streams;
+    streams.stdin = false;
+    let Ok(stream) = core.shared.api.attach(id, streams).await else {
+        // It cannot be found out: the task is ending, or the engine is gone, which the wait tells.
+        return false;
+    };
+    let (mut from, _to) = stream.split();
+    let mut byte = [0; 1];
+    match tokio::time::timeout(CLOSED_AT_ONCE, from.read(&mut byte)).await {
+        Ok(Ok(0)) => false,
+        // More output, an error, or silence on a connection that stays: the streams are open.
+        Ok(_) | Err(_) => true,
+    }
+}

@@ -1,0 +1,106 @@
+//! A task whose process was started.
+
+mod clock;
+mod cut;
+mod deliver;
+mod end;
+mod input;
+mod output;
+mod sink;
+mod start;
+mod stats;
+mod supervise;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use longshore_driver_api::{
+    Error, ErrorKind, Exit, ExitFacts, Result, Running, SentFor, Signal, TtySize,
+};
+use tokio::sync::{mpsc, oneshot};
+
+pub(crate) use self::start::start;
+use crate::container::core::{Core, Handle, Stage};
+use crate::error::engine_error;
+
+/// A request to stop the task: the grace, and whom to tell once the engine was asked.
+pub(crate) struct Stopping {
+    grace: Duration,
+    asked: oneshot::Sender<Result<()>>,
+}
+
+/// A task whose process was started.
+#[derive(Debug)]
+pub(crate) struct DockerRunning {
+    // Held so that the container stays as long as this does.
+    handle: Arc<Handle>,
+    id: String,
+    stops: mpsc::UnboundedSender<Stopping>,
+}
+
+impl DockerRunning {
+    fn core(&self) -> &Arc<Core> {
+        self.handle.core()
+    }
+}
+
+#[async_trait]
+impl Running for DockerRunning {
+    async fn wait(&self) -> Exit {
+        let mut exit = self.core().exit.subscribe();
+        loop {
+            if let Some(exit) = &*exit.borrow_and_update() {
+                return Exit::clone(exit);
+            }
+            // The sender is in the core, which is held: it cannot go away.
+            let _ = exit.changed().await;
+        }
+    }
+
+    fn cancel(&self) {
+        self.core().cancel.cancel();
+    }
+
+    async fn stop(&self, grace: Option<Duration>) -> Result<()> {
+        let (asked, answer) = oneshot::channel();
+        let grace = grace.unwrap_or(self.core().spec.stop.grace);
+        if self.stops.send(Stopping { grace, asked }).is_ok()
+            && let Ok(answer) = answer.await
+        {
+            answer?;
+        }
+        // Where nobody listens any more, the task has ended.
+        self.wait().await;
+        Ok(())
+    }
+
+    async fn signal(&self, signal: Signal) -> Result<()> {
+        if self.core().stage() == Stage::Exited {
+            return Ok(());
+        }
+        deliver::deliver(self.core(), &self.id, signal, SentFor::Signal).await
+    }
+
+    async fn resize(&self, size: TtySize) -> Result<()> {
+        let core = self.core();
+        if !core.spec.tty {
+            return Err(Error::new(ErrorKind::InvalidState, "resize")
+                .message(format!("{} has no terminal", core.subject())));
+        }
+        core.check_open("resize")?;
+        let api = &core.shared.api;
+        api.resize_container(&self.id, size.rows, size.columns)
+            .await
+            .map_err(|error| engine_error("resize", &core.subject(), error))
+    }
+}
+
+/// The end of a task of which nothing was seen.
+fn lost(core: &Core, why: &str) -> Exit {
+    let mut facts = ExitFacts::default();
+    facts.cancelled = core.cancel.is_cancelled() || core.ending.is_cancelled();
+    facts.engine_error = Some(why.to_owned());
+    facts.sent.clone_from(&core.sent.lock());
+    Exit::from_facts(facts)
+}

@@ -1,0 +1,118 @@
+//! Where one output stream goes: through a bounded buffer to the caller's writer, up to a limit.
+
+use bytes::{Buf, BytesMut};
+use longshore_driver_api::{StreamEnd, StreamReport};
+use tokio::io::{AsyncWrite, AsyncWriteExt};
+
+use crate::client::demux::BUFFER;
+
+/// How much may wait for the caller's writer. A piece of the wire always fits on top.
+const WAITING: usize = 192 * 1024;
+
+/// One output stream on its way to the caller.
+pub(super) struct Sink {
+    /// Absent: the stream is not wanted, or its writer failed.
+    writer: Option<Box<dyn AsyncWrite + Send + Unpin>>,
+    wanted: bool,
+    failed: bool,
+    unflushed: bool,
+    waiting: BytesMut,
+    /// How much may still be delivered.
+    left: u64,
+    delivered: u64,
+    discarded: u64,
+}
+
+impl Sink {
+    /// A stream to `writer`, of which at most `limit` bytes are delivered.
+    pub(super) fn new(
+        writer: Option<Box<dyn AsyncWrite + Send + Unpin>>,
+        limit: Option<u64>,
+    ) -> Self {
+        Self {
+            wanted: writer.is_some(),
+            writer,
+            failed: false,
+            unflushed: false,
+            waiting: BytesMut::new(),
+            left: limit.unwrap_or(u64::MAX),
+            delivered: 0,
+            discarded: 0,
+        }
+    }
+
+    /// Whether one more piece of the wire may be put in.
+    pub(super) fn has_room(&self) -> bool {
+        self.waiting.len() <= WAITING
+    }
+
+    /// Whether everything is with the caller.
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty() && !self.unflushed
+    }
+
+    /// Puts a piece in. Says whether the stream is beyond its limit.
+    pub(super) fn put(&mut self, piece: &[u8]) -> bool {
+        debug_assert!(piece.len() <= BUFFER, "a piece is at most what the wire's buffer holds");
+        let length = piece.len() as u64;
+        let taken = if self.writer.is_some() { length.min(self.left) } else { 0 };
+        // At most the length of the piece.
+        let (take, beyond) = piece.split_at(usize::try_from(taken).unwrap_or(piece.len()));
+        self.waiting.extend_from_slice(take);
+        if self.writer.is_some() {
+            self.left -= taken;
+        }
+        self.discarded += beyond.len() as u64;
+        self.writer.is_some() && !beyond.is_empty()
+    }
+
+    /// Moves what waits one step towards the caller. Dropping the future loses nothing.
+    pub(super) async fn step(&mut self) {
+        let Some(writer) = &mut self.writer else { return };
+        let result = if self.waiting.is_empty() {
+            let flushed = writer.flush().await;
+            self.unflushed = false;
+            flushed
+        } else {
+            match writer.write(&self.waiting).await {
+                Ok(0) => Err(std::io::ErrorKind::WriteZero.into()),
+                Ok(written) => {
+                    self.waiting.advance(written);
+                    self.delivered += written as u64;
+                    self.unflushed = true;
+                    Ok(())
+                }
+                Err(error) => Err(error),
+            }
+        };
+        if result.is_err() {
+            // It is not written to again; the task must not suffer from it.
+            self.writer = None;
+            self.failed = true;
+            self.unflushed = false;
+            self.discarded += self.waiting.len() as u64;
+            self.waiting.clear();
+        }
+    }
+
+    /// What became of the stream, which ended with `end`. Gives the writer back to be dropped.
+    pub(super) fn report(mut self, end: StreamEnd) -> StreamReport {
+        self.writer = None;
+        let end = match (self.wanted, self.failed) {
+            (false, _) => StreamEnd::NotAttached,
+            (true, true) => StreamEnd::WriterFailed,
+            (true, false) => end,
+        };
+        StreamReport::new(end, self.delivered, self.discarded)
+    }
+}
+
+impl std::fmt::Debug for Sink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sink")
+            .field("waiting", &self.waiting.len())
+            .field("delivered", &self.delivered)
+            .field("discarded", &self.discarded)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,150 @@
+//! From created to running: attach, register the wait, start.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use longshore_driver_api::{
+    Error, ErrorKind, Exit, ExitFacts, NotStarted, OomEvidence, Result, TaskIo,
+};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::supervise::{Supervisor, supervise};
+use super::{DockerRunning, lost};
+use crate::client::api::WaitCondition;
+use crate::client::error::ClientError;
+use crate::client::stream::RawStream;
+use crate::client::wait::PendingWait;
+use crate::container::core::{Core, Handle, Stage};
+use crate::error::{engine_error, not_started};
+use crate::retry::again;
+
+/// Attaches the task's streams, starts its process and sets a supervisor over it.
+pub(crate) async fn start(handle: &Arc<Handle>) -> Result<Arc<DockerRunning>> {
+    let core = handle.core();
+    let id = core.created_id("start")?;
+    let io = core.take_io().ok_or_else(|| {
+        Error::new(ErrorKind::InvalidState, "start")
+            .message(format!("{} could not be started before: make a new one", core.subject()))
+    })?;
+    let abandoned = CloseUnlessDone { core, done: false };
+    let result = launch(handle, id, io).await;
+    // An engine's error leaves the container to its owner; a dropped future does not come here.
+    abandoned.done();
+    result
+}
+
+async fn launch(handle: &Arc<Handle>, id: String, io: TaskIo) -> Result<Arc<DockerRunning>> {
+    let core = handle.core();
+    let begun = Instant::now();
+    let (attached, wait) = tokio::try_join!(attach(core, &id), register(core, &id))
+        .map_err(|error| engine_error("start", &core.subject(), error))?;
+    let (stops, requests) = mpsc::unbounded_channel();
+    let running = DockerRunning { handle: Arc::clone(handle), id: id.clone(), stops };
+    match ask(core, &id).await {
+        Ok(()) => {}
+        Err(error) => {
+            let Some(reason) = not_started(&error) else {
+                return Err(engine_error("start", &core.subject(), error));
+            };
+            finish_unstarted(core, reason, &error, begun.elapsed());
+            return Ok(Arc::new(running));
+        }
+    }
+    core.set_stage(Stage::Running);
+    let supervisor = Supervisor {
+        core: Arc::clone(core),
+        id,
+        wait,
+        attached,
+        io,
+        requests,
+        start_time: begun.elapsed(),
+        unwatched: Unwatched(Arc::clone(core)),
+    };
+    core.shared.tasks.spawn(supervise(supervisor));
+    Ok(Arc::new(running))
+}
+
+async fn attach(core: &Core, id: &str) -> Result<Option<RawStream>, ClientError> {
+    if core.streams.is_empty() {
+        return Ok(None);
+    }
+    again(|| core.shared.api.attach(id, core.streams)).await.map(Some)
+}
+
+async fn register(core: &Core, id: &str) -> Result<PendingWait, ClientError> {
+    again(|| core.shared.api.wait(id, WaitCondition::NextExit)).await
+}
+
+/// Starts it. Where the answer is lost, the engine is asked what became of it.
+async fn ask(core: &Core, id: &str) -> Result<(), ClientError> {
+    let api = &core.shared.api;
+    let error = match api.start_container(id).await {
+        // It is ours alone: who else started it was an attempt of ours whose answer was lost.
+        Ok(_) => return Ok(()),
+        Err(error) => error,
+    };
+    if !error.is_answer_lost() {
+        return Err(error);
+    }
+    match again(|| api.inspect_container(id)).await {
+        Ok(container) if container.state.status != "created" => Ok(()),
+        Ok(_) | Err(_) => Err(error),
+    }
+}
+
+fn finish_unstarted(core: &Core, reason: NotStarted, error: &ClientError, start: Duration) {
+    let mut facts = ExitFacts::default();
+    facts.not_started = Some(reason);
+    facts.code = Some(match reason {
+        NotStarted::NotExecutable => 126,
+        _ => 127,
+    });
+    facts.oom = OomEvidence::None;
+    facts.engine_error = Some(error.to_string());
+    let mut exit = Exit::from_facts(facts);
+    (exit.timings.image, exit.timings.create) = core.times();
+    exit.timings.start = Some(start);
+    core.set_stage(Stage::Exited);
+    core.exit.send_replace(Some(Arc::new(exit)));
+}
+
+/// Closes the container if the start is given up half-way.
+struct CloseUnlessDone<'a> {
+    core: &'a Arc<Core>,
+    done: bool,
+}
+
+impl CloseUnlessDone<'_> {
+    fn done(mut self) {
+        self.done = true;
+    }
+}
+
+impl Drop for CloseUnlessDone<'_> {
+    fn drop(&mut self) {
+        if !self.done {
+            self.core.begin_close();
+        }
+    }
+}
+
+/// Answers those who wait if the supervisor vanishes with its runtime, and has the task removed.
+pub(super) struct Unwatched(Arc<Core>);
+
+impl Drop for Unwatched {
+    fn drop(&mut self) {
+        let core = &self.0;
+        let unanswered = core.exit.send_if_modified(|exit| {
+            let unanswered = exit.is_none();
+            if unanswered {
+                *exit = Some(Arc::new(lost(core, "the runtime of the task's owner ended")));
+            }
+            unanswered
+        });
+        if unanswered {
+            core.begin_close();
+        }
+    }
+}
