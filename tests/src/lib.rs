@@ -1,1 +1,21 @@
-//! Tests across crates.
+//! What the tests across crates share: a proxy that breaks the connection to an engine, and a look
+//! at an engine that goes past the driver under test.
+//!
+//! ```no_run
+//! use longshore_tests::{Fault, FaultProxy, Script, Step};
+//!
+//! # async fn example() -> std::io::Result<()> {
+//! // The engine makes the first container, and the driver never hears of it.
+//! let script = Script::new().once(Step::Create, Fault::CutAfterRequest);
+//! let proxy = FaultProxy::start("/var/run/docker.sock", script)?;
+//! println!("open the driver on {}", proxy.address());
+//! proxy.reached(Step::Create, 1).await;
+//! # Ok(())
+//! # }
+//! ```
+
+#![deny(missing_docs)]
+
+mod proxy;
+
+pub use proxy::{Fault, FaultProxy, Passed, Script, Step};
