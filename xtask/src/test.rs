@@ -142,7 +142,8 @@ fn with_engine(
 
 /// The same features for every run, so that nothing is built twice.
 fn cargo_test(sh: &Shell, args: &[&str], env: &BTreeMap<&'static str, String>) -> Result<()> {
-    let command = cmd!(sh, "cargo test --quiet --workspace --all-features {args...}");
+    let command =
+        cmd!(sh, "cargo test --quiet --no-fail-fast --workspace --all-features {args...}");
     command.envs(env).quiet().run()?;
     Ok(())
 }

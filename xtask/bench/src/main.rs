@@ -1,8 +1,10 @@
 //! Benchmarks, rivals side by side: `cargo xtask bench NAME` builds this for speed and runs it.
 
+mod api;
 mod book;
 mod chart;
 mod decimate;
+mod docker;
 mod frame;
 mod reference;
 
@@ -34,7 +36,8 @@ fn main() -> Result<()> {
     let plan: Plan = match name.as_deref() {
         Some("ref") => reference::plan()?,
         Some("decimate") => decimate::plan()?,
-        Some(other) => bail!("there is no bench {other:?}; there are ref and decimate"),
+        Some("docker") => docker::plan()?,
+        Some(other) => bail!("there is no bench {other:?}; there are ref, decimate and docker"),
         None => bail!("longshore-bench NAME [--rounds N] [--seed N] [--json FILE] [--docs DIR]"),
     };
 
