@@ -3,7 +3,11 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use longshore_driver_api::{Driver, LogDriver, Result, State, TaskSpec};
+use longshore_driver_api::{Driver, DriverExt as _, LogDriver, Result, State, TaskSpec};
+
+use crate::Act;
+use crate::trial::Trial;
+use crate::verdict::Outcome;
 
 /// One application on one engine, with all that the suite needs of it.
 ///
@@ -114,6 +118,7 @@ pub(crate) trait AnyFixture: Send + Sync {
     fn scene(&self) -> Scene;
     async fn leftovers(&self) -> Result<Vec<String>>;
     async fn orphan(&self, spec: TaskSpec, stage: State) -> Result<Hosting>;
+    async fn on_its_own_type(&self, trial: Trial) -> Outcome;
 }
 
 #[async_trait]
@@ -132,5 +137,17 @@ impl<F: Fixture> AnyFixture for F {
 
     async fn orphan(&self, spec: TaskSpec, stage: State) -> Result<Hosting> {
         Fixture::orphan(self, spec, stage).await
+    }
+
+    async fn on_its_own_type(&self, t: Trial) -> Outcome {
+        let driver = t.ok("open the driver", Fixture::open(self)).await?;
+        let container = t.ok("prepare", driver.prepare(t.task(&Act::Exit(0)))).await?;
+        assert_eq!(container.state(), State::Created);
+        t.ok("close", container.close()).await?;
+        let (io, captured) = t.captured();
+        let task = t.task(&Act::write(100, t.seed())).io(io);
+        let exit = t.ok("run a task", driver.run_task(task)).await?;
+        assert!(exit.is_success() && captured.stdout().len() == 100, "{exit:?}");
+        t.ok("close the driver", driver.close()).await
     }
 }

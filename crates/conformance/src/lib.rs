@@ -2,10 +2,14 @@
 #![deny(missing_docs)]
 
 mod cases;
+mod expect;
 mod fixture;
+#[macro_use]
+mod list;
 mod run;
 mod suite;
 mod testee;
+mod tools;
 mod trial;
 mod verdict;
 

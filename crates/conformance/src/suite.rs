@@ -24,27 +24,6 @@ pub(crate) enum Length {
     Long,
 }
 
-/// Calls a macro with every case: `module { case => "sentence", }`, with `@ Long` after the name
-/// of a long one. A case is added here and nowhere else.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! for_each_case {
-    ([$($callback:tt)+] { $($argument:tt)* }) => {
-        $($callback)+! { { $($argument)* }
-            lifecycle {
-                reserving_a_container_creates_nothing =>
-                    "A container is only reserved: nothing is on the engine until create.",
-                the_state_is_right_at_each_stage =>
-                    "The state is reserved, created, running, exited, closed, in that order.",
-            }
-            output {
-                every_byte_is_delivered =>
-                    "Every byte that the task wrote is delivered, in order, of any amount and content.",
-            }
-        }
-    };
-}
-
 macro_rules! table {
     ({} $($module:ident { $($case:ident $(@ $length:ident)? => $sentence:literal,)* })*) => {
         &[$($(Case {

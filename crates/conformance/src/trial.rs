@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use longshore_driver_api::{
     Capabilities, Captured, Container, ContainerExt as _, Driver, DriverExt as _, Error, ErrorKind,
-    Exit, PullPolicy, Result, Running, StreamEnd, Task, TaskIo, TaskSpec, TaskSpecBuilder,
+    Exit, PullPolicy, Result, Running, Task, TaskIo, TaskSpec, TaskSpecBuilder,
 };
 use tokio::time::timeout;
 
@@ -126,16 +126,28 @@ impl Trial {
 
     /// Streams that gather all output that the driver can tell apart.
     pub(crate) fn captured(&self) -> (TaskIo, Captured) {
+        if self.caps().separate_stderr { TaskIo::captured() } else { self.only_stdout() }
+    }
+
+    /// Stdout is gathered, stderr is not attached.
+    pub(crate) fn only_stdout(&self) -> (TaskIo, Captured) {
         let (mut io, captured) = TaskIo::captured();
-        if !self.caps().separate_stderr {
-            io.stderr = None;
-        }
+        io.stderr = None;
         (io, captured)
     }
 
-    /// How a stream ends of which nothing is missing.
-    pub(crate) fn whole(&self) -> StreamEnd {
-        if self.caps().output_end { StreamEnd::Complete } else { StreamEnd::Unverified }
+    /// A task that needs a capability. Where it is absent, sees that the task is refused, and that
+    /// is all there is to see.
+    #[track_caller]
+    pub(crate) fn supported(&self, has: bool, task: Task) -> Outcome<Option<Task>> {
+        if has {
+            return Ok(Some(task));
+        }
+        match self.driver().container(task) {
+            Ok(container) => Err(Stop::failed(format_args!("not refused: {container:?}"))),
+            Err(error) if error.kind() == ErrorKind::Unsupported => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Awaits a step, within its bound.
@@ -291,4 +303,13 @@ impl Trial {
 /// Builds what a case knows to be valid.
 pub(crate) fn built(spec: TaskSpecBuilder) -> TaskSpec {
     spec.build().expect("the suite's own tasks are valid")
+}
+
+/// A report of the testee.
+#[track_caller]
+pub(crate) fn json<T: serde::de::DeserializeOwned>(output: &[u8]) -> Outcome<T> {
+    serde_json::from_slice(output).map_err(|error| {
+        let output = String::from_utf8_lossy(output);
+        Stop::failed(format_args!("the testee's report cannot be read: {error}: {output:?}"))
+    })
 }

@@ -1,0 +1,302 @@
+//! Dropped futures and handles.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use longshore_driver_api::{
+    Container, ContainerExt as _, Driver, DriverExt as _, Outcome as Ending, Result, Running, State,
+};
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+
+use crate::Act;
+use crate::run::Runtime;
+use crate::tools::{Counting, poll_at_most};
+use crate::trial::{Started, Trial};
+use crate::verdict::Outcome;
+
+/// Where to drop a future: after how many polls, or after how much time.
+#[derive(Debug, Clone, Copy)]
+enum At {
+    Polls(usize),
+    Time(Duration),
+}
+
+/// All of the first await points, then a sample with growing gaps; all where that costs nothing or
+/// everything is asked for. Against an engine also points in time, for the waits in between.
+fn points(t: &Trial) -> Vec<At> {
+    let mut random = StdRng::seed_from_u64(t.seed());
+    let all = t.soak() || t.runtime() == Runtime::Paused;
+    let mut points: Vec<At> = Vec::new();
+    let mut polls = 0;
+    while points.len() < if all { 400 } else { 16 } {
+        points.push(At::Polls(polls));
+        polls += if all || polls < 6 { 1 } else { random.random_range(1..4) };
+    }
+    if t.runtime() == Runtime::Real {
+        let steps: &[u64] = if t.soak() {
+            &[0, 1, 2, 4, 8, 15, 30, 60, 90, 120, 200, 400, 800]
+        } else {
+            &[1, 5, 20, 60, 150, 400]
+        };
+        let jitter = random.random_range(0..1000);
+        points
+            .extend(steps.iter().map(|step| At::Time(Duration::from_micros(step * 1000 + jitter))));
+    }
+    points
+}
+
+/// Drops what `make` makes at one await point after the other, until it comes to its end before.
+/// Whatever it left is removed behind our back.
+async fn dropped_everywhere<M, F, T>(t: &Trial, step: &str, make: M) -> Outcome
+where
+    M: Fn() -> F + Send + Sync,
+    F: Future<Output = Result<T>> + Send,
+    T: Send,
+{
+    let mut ended_by_polls = false;
+    for at in points(t) {
+        match at {
+            At::Polls(_) if ended_by_polls => {}
+            At::Polls(polls) => {
+                let name = format!("{step}, dropped after {polls} polls");
+                if let Some(ended) = t.done(&name, poll_at_most(polls, make())).await? {
+                    ended?;
+                    ended_by_polls = true;
+                }
+            }
+            At::Time(time) => {
+                let name = format!("{step}, dropped after {time:?}");
+                let ended = t.done(&name, tokio::time::timeout(time, make())).await?;
+                ended.map_or(Ok(()), |ended| ended.map(drop))?;
+            }
+        }
+        if t.runtime() == Runtime::Paused || t.soak() {
+            t.nothing_left().await?;
+        }
+    }
+    t.nothing_left().await?;
+    // The driver is none the worse for it.
+    assert!(t.run(t.task(&Act::Exit(0))).await?.is_success());
+    Ok(())
+}
+
+pub(crate) async fn running_a_task(t: Trial) -> Outcome {
+    let act = Act::write(100, t.seed());
+    dropped_everywhere(&t, "run a task", || {
+        let (io, _) = t.captured();
+        t.driver().run_task(t.task(&act).io(io))
+    })
+    .await
+}
+
+pub(crate) async fn preparing(t: Trial) -> Outcome {
+    dropped_everywhere(&t, "prepare", || t.driver().prepare(t.task(&Act::Sleep(None)))).await
+}
+
+pub(crate) async fn creating(t: Trial) -> Outcome {
+    dropped_everywhere(&t, "create", || {
+        let container = t.driver().container(t.task(&Act::Sleep(None)));
+        async move {
+            let container = container?;
+            container.create().await
+        }
+    })
+    .await
+}
+
+/// The future of one call on a container that is made ready for it first.
+async fn dropped_in_call<C, F, T>(t: &Trial, step: &str, running: bool, call: C) -> Outcome
+where
+    C: Fn(Arc<dyn Container>) -> F + Send + Sync,
+    F: Future<Output = Result<T>> + Send,
+    T: Send,
+{
+    let mut ended_by_polls = false;
+    for at in points(t) {
+        if ended_by_polls && matches!(at, At::Polls(_)) {
+            continue;
+        }
+        let hooks = Counting::new();
+        let task = t.task(&Act::Sleep(None)).hooks(Arc::clone(&hooks) as _);
+        let container = t.prepared(task).await?;
+        if running {
+            t.ok("start", container.start()).await?;
+        }
+        let name = format!("{step}, dropped at {at:?}");
+        let future = call(Arc::clone(&container));
+        match at {
+            At::Polls(polls) => {
+                if let Some(ended) = t.done(&name, poll_at_most(polls, future)).await? {
+                    ended?;
+                    ended_by_polls = true;
+                }
+            }
+            At::Time(time) => {
+                let ended = t.done(&name, tokio::time::timeout(time, future)).await?;
+                ended.map_or(Ok(()), |ended| ended.map(drop))?;
+            }
+        }
+        t.ok("close after that", container.close()).await?;
+        assert_eq!(container.state(), State::Closed);
+        assert_eq!(hooks.closed(), 1, "calls of the hook after {at:?}");
+        assert_eq!(t.leftovers().await?, [""; 0], "after {at:?}");
+    }
+    Ok(())
+}
+
+pub(crate) async fn starting(t: Trial) -> Outcome {
+    dropped_in_call(&t, "start", false, |container| async move { container.start().await }).await
+}
+
+pub(crate) async fn a_start_that_is_dropped_closes_the_container(t: Trial) -> Outcome {
+    let container = t.prepared(t.task(&Act::Sleep(None))).await?;
+    if let Some(started) = t.done("start", poll_at_most(1, container.start())).await? {
+        // The driver needs no await point to start: there is none to be dropped at.
+        drop(started?);
+        return Ok(());
+    }
+    t.until("the container is closed", || container.state() == State::Closed).await?;
+    t.nothing_left().await
+}
+
+pub(crate) async fn freezing(t: Trial) -> Outcome {
+    if !t.caps().freeze {
+        let started = t.started(t.task(&Act::Sleep(None))).await?;
+        let kind = longshore_driver_api::ErrorKind::Unsupported;
+        t.fails(kind, "freeze", started.container.freeze()).await?;
+        return Ok(());
+    }
+    dropped_in_call(&t, "freeze", true, |container| async move { container.freeze().await }).await
+}
+
+pub(crate) async fn closing(t: Trial) -> Outcome {
+    dropped_in_call(&t, "close", true, |container| async move { container.close().await }).await
+}
+
+pub(crate) async fn a_dropped_close_goes_on(t: Trial) -> Outcome {
+    for polls in 0..4 {
+        let Started { container, running } = t.started(t.task(&Act::Sleep(None))).await?;
+        t.done("close, dropped", poll_at_most(polls, container.close())).await?;
+        if polls == 0 {
+            // Nothing has begun; what drops last does it.
+            drop((container, running));
+        }
+        t.nothing_left().await?;
+    }
+    Ok(())
+}
+
+pub(crate) async fn waiting(t: Trial) -> Outcome {
+    let Started { running, .. } = t.started(t.task(&Act::trap_term(3))).await?;
+    for time in [0, 1, 10, 100] {
+        let waited = tokio::time::timeout(Duration::from_millis(time), running.wait()).await;
+        assert!(waited.is_err(), "{waited:?}");
+    }
+    running.cancel();
+    let exit = t.done("wait", running.wait()).await?;
+    assert_eq!(exit.outcome, Ending::Cancelled, "{exit:?}");
+    Ok(())
+}
+
+pub(crate) async fn the_last_handle_closes(t: Trial) -> Outcome {
+    for order in 0..4 {
+        let hooks = Counting::new();
+        let task = t.task(&Act::Sleep(None)).hooks(Arc::clone(&hooks) as _);
+        let Started { container, running } = t.started(task).await?;
+        match order {
+            0 => drop((container, running)),
+            1 => drop((running, container)),
+            2 => {
+                drop(running);
+                t.pause().await;
+                assert_eq!(container.state(), State::Running, "one handle is left");
+                drop(container);
+            }
+            _ => {
+                drop(container);
+                t.pause().await;
+                drop(running);
+            }
+        }
+        t.nothing_left().await?;
+        t.until("the hook is called", || hooks.closed() == 1).await?;
+    }
+    let container = t.prepared(t.task(&Act::Sleep(None))).await?;
+    drop(container);
+    t.nothing_left().await
+}
+
+pub(crate) async fn a_task_outlives_its_container_handle(t: Trial) -> Outcome {
+    let (io, captured) = t.captured();
+    let Started { container, running } =
+        t.started(t.task(&Act::write(9000, t.seed())).io(io)).await?;
+    drop(container);
+    let exit = t.done("wait", running.wait()).await?;
+    assert_eq!(exit.outcome, Ending::Code(0), "{exit:?}");
+    assert_eq!(captured.stdout().len(), 9000);
+    drop(running);
+    t.nothing_left().await
+}
+
+/// Handles as somebody else would hold them.
+type Handles = (Arc<dyn Driver>, Vec<Arc<dyn Container>>, Option<Arc<dyn Running>>);
+
+/// Opens a driver that nobody closes, with a container at each stage.
+async fn unowned(t: &Trial) -> Outcome<Handles> {
+    let driver = t.ok("open a driver", t.fixture().open()).await?;
+    let reserved = driver.container(t.task(&Act::Exit(0)))?;
+    let created = t.ok("prepare", driver.prepare(t.task(&Act::Exit(0)))).await?;
+    let started = t.ok("prepare", driver.prepare(t.task(&Act::IgnoreTerm(None)))).await?;
+    let running = t.ok("start", started.start()).await?;
+    Ok((driver, vec![reserved, created, started], Some(running)))
+}
+
+pub(crate) async fn a_driver_that_is_dropped_leaves_nothing(t: Trial) -> Outcome {
+    let (driver, containers, running) = unowned(&t).await?;
+    drop(driver);
+    drop(containers);
+    drop(running);
+    t.nothing_left().await?;
+
+    let (driver, containers, running) = unowned(&t).await?;
+    drop(running);
+    drop(containers);
+    drop(driver);
+    t.nothing_left().await
+}
+
+pub(crate) async fn outside_of_a_runtime(t: Trial) -> Outcome {
+    for runtime_first in [true, false] {
+        let inside = t.clone();
+        // A runtime of its own on a thread of its own, because one cannot be ended from within.
+        let work = tokio::task::spawn_blocking(move || {
+            let runtime = crate::run::build(inside.runtime());
+            let handles = runtime.block_on(unowned(&inside));
+            if runtime_first {
+                drop(runtime);
+                drop(handles?);
+            } else {
+                let handles = handles?;
+                std::thread::spawn(move || drop(handles)).join().expect("dropping does not panic");
+                drop(runtime);
+            }
+            Outcome::Ok(())
+        });
+        t.done("drop everything", work).await?.expect("dropping does not panic")?;
+        t.nothing_left().await?;
+    }
+    Ok(())
+}
+
+pub(crate) async fn a_pull_or_a_question(t: Trial) -> Outcome {
+    for polls in 0..6 {
+        let container = t.driver().container(t.task(&Act::Exit(0)))?;
+        t.done("ask, dropped", poll_at_most(polls, container.image_status())).await?;
+        t.done("ping, dropped", poll_at_most(polls, t.driver().ping())).await?;
+        t.ok("ensure the image", container.ensure_image()).await?;
+        t.ok("create", container.create()).await?;
+        t.ok("close", container.close()).await?;
+    }
+    Ok(())
+}
