@@ -26,6 +26,20 @@
 //! # }
 //! ```
 //!
+//! What a container uses is in the [`Cgroup`] of its main process, on either version:
+//!
+//! ```no_run
+//! use longshore_host::Cgroup;
+//! use longshore_stats::Metric;
+//!
+//! # fn main() -> longshore_driver_api::Result<()> {
+//! let mut sampler = Cgroup::of_process(4711)?.sampler();
+//! let sample = sampler.sample()?;
+//! println!("memory: {:?} bytes", sample.metrics.get(Metric::MemUsage));
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # Semantics
 //!
 //! - Dead means proven dead. What cannot be read, understood or decided is [`Liveness::Unknown`],
@@ -39,6 +53,7 @@
 //! - Nothing here is async: the calls do a few short operations on files.
 #![deny(missing_docs)]
 
+mod cgroup;
 mod claim;
 mod directory;
 mod domain;
@@ -49,6 +64,7 @@ mod process;
 mod random;
 mod rundir;
 
+pub use cgroup::{Cgroup, CgroupSampler};
 pub use claim::{Claim, DeadOwner, Liveness};
 pub use domain::{LeaseDomain, UnknownLeaseDomain};
 pub use lease::Lease;

@@ -34,6 +34,11 @@ impl Process {
         Self { id: getpid().as_raw_nonzero().get(), start }
     }
 
+    /// When the process with this id started; none if there is none.
+    pub(crate) fn start_of(root: &Path, process: u32) -> Option<u64> {
+        stat(root, &process.to_string()).map(|stat| stat.start)
+    }
+
     /// Whether the process lives; its id must mean the same here as where it was read.
     pub(crate) fn state(&self, root: &Path) -> State {
         // Zero and less do not name one process.
