@@ -120,6 +120,9 @@ impl Sums {
 /// takes as long as the arithmetic.
 pub(crate) fn push_mean(points: &mut Vec<Sample>, window: &[Sample]) {
     let first = &window[0];
+    if window.len() == 1 {
+        return points.push(first.clone());
+    }
     let present = first.metrics.present();
     let is_alike =
         |sample: &Sample| sample.metrics.present() == present && sample.metrics.custom().is_none();

@@ -68,7 +68,6 @@ proptest! {
         max in 1_usize..12,
     ) {
         let samples = tagged(&moments);
-        prop_assume!(samples.len() > max);
         let decimator = streamed(max, &samples);
         let grain = i64::try_from(decimator.grain().as_nanos()).unwrap();
         let (first, last) = (*moments.iter().min().unwrap(), *moments.iter().max().unwrap());
@@ -76,7 +75,11 @@ proptest! {
         prop_assert!(grain == 0 || 2 * bins * grain < span, "grain {} of span {}", grain, span);
 
         let width = span / bins;
-        prop_assume!(width > 0);
+        if samples.len() <= max || width == 0 {
+            // Equal to what is decimated at once, as another test shows.
+            prop_assert_eq!(grain, 0);
+            return Ok(());
+        }
         // Edges lie at `first + k * width`. What lies beyond the last is the remainder of the
         // division.
         let is_inside = |moment: i64| {
