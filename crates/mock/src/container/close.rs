@@ -1,0 +1,172 @@
+//! From any state to nothing.
+
+use std::sync::Arc;
+
+use longshore_driver_api::{Error, Result};
+
+use super::core::Core;
+use crate::Op;
+use crate::rule::Plan;
+use crate::running::Run;
+use crate::sandbox::Sandbox;
+
+impl Core {
+    /// Begins to close, once. What needs no waiting is done when this returns, and all of it if
+    /// nothing does.
+    pub(crate) fn begin_close(self: &Arc<Self>) {
+        let (io, sandboxes, run) = {
+            let mut life = self.life.lock();
+            if std::mem::replace(&mut life.closing, true) {
+                return;
+            }
+            let mut sandboxes = std::mem::take(&mut life.strays);
+            sandboxes.extend(life.sandbox.clone());
+            (life.io.take(), sandboxes, life.run.clone())
+        };
+        drop(io);
+        if self.driver.is_dead() {
+            self.closed.send_replace(Some(Ok(())));
+            return;
+        }
+        if let Some(run) = &run {
+            run.close();
+        }
+        let mut closing =
+            Closing { core: Arc::clone(self), run, late: Vec::new(), result: Ok(()), done: false };
+        for sandbox in sandboxes {
+            let effect = || {
+                self.driver.engine.remove(&sandbox);
+                Ok(())
+            };
+            match self.driver.ask_now(Op::Remove, Some(&self.spec), effect) {
+                Ok(result) => closing.removed(sandbox, result),
+                Err(plan) => closing.late.push((sandbox, plan)),
+            }
+        }
+        if closing.late.is_empty() && closing.run.as_ref().is_none_or(|run| run.is_over()) {
+            closing.finish();
+        } else {
+            self.driver.spawn(closing.carry_on(), &self.handle);
+        }
+    }
+
+    pub(super) async fn close(self: &Arc<Self>) -> Result<()> {
+        let entry =
+            self.driver.engine.log.begin(Op::Close, self.driver.owner(), Some(&self.spec.id));
+        let again = self.closed.borrow().is_some();
+        self.begin_close();
+        let result = if again { self.remove_again().await } else { self.wait_closed().await };
+        entry.end(&result);
+        result
+    }
+
+    pub(crate) async fn wait_closed(&self) -> Result<()> {
+        let mut closed = self.closed.subscribe();
+        loop {
+            if let Some(result) = &*closed.borrow_and_update() {
+                return result.as_ref().map_err(Error::duplicate).copied();
+            }
+            // The sender is in `self`.
+            let _ = closed.changed().await;
+        }
+    }
+
+    /// Tries again to remove what could not be removed when it was closed.
+    async fn remove_again(&self) -> Result<()> {
+        let sandbox = self.life.lock().sandbox.clone();
+        match sandbox {
+            Some(sandbox) if !self.driver.is_dead() => self.driver.remove_leftover(&sandbox).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// The owner was killed: whoever waits for something learns it, and nothing else happens.
+    pub(crate) fn die(&self) {
+        let run = self.life.lock().run.clone();
+        if let Some(run) = run {
+            run.die();
+        }
+        self.closed.send_if_modified(|closed| {
+            let waiting = closed.is_none();
+            if waiting {
+                *closed = Some(Ok(()));
+            }
+            waiting
+        });
+    }
+}
+
+/// A container that is being closed. Whatever ends this, the container is released.
+struct Closing {
+    core: Arc<Core>,
+    run: Option<Arc<Run>>,
+    /// What the rules remove only later.
+    late: Vec<(Arc<Sandbox>, Plan)>,
+    result: Result<()>,
+    done: bool,
+}
+
+impl Closing {
+    async fn carry_on(mut self) {
+        while let Some((sandbox, plan)) = self.late.pop() {
+            let core = Arc::clone(&self.core);
+            let effect = || {
+                core.driver.engine.remove(&sandbox);
+                Ok(())
+            };
+            let result = core.driver.ask_by(plan, Op::Remove, Some(&core.spec), effect).await;
+            self.removed(sandbox, result);
+        }
+        if let Some(run) = self.run.clone() {
+            run.over().await;
+        }
+        self.finish();
+    }
+
+    fn removed(&mut self, sandbox: Arc<Sandbox>, result: Result<()>) {
+        if let Err(error) = result {
+            let driver = &self.core.driver;
+            // The reply alone may be what failed.
+            if driver.engine.get(&sandbox.id).is_some() {
+                if let Some(run) = &self.run {
+                    run.abandon();
+                }
+                driver.leave(sandbox, &self.core.handle);
+            }
+            self.result = Err(error);
+        }
+    }
+
+    /// Releases everything that this process held.
+    fn finish(&mut self) {
+        self.done = true;
+        let core = &self.core;
+        if core.driver.is_dead() {
+            return;
+        }
+        {
+            let mut life = core.life.lock();
+            if std::mem::take(&mut life.holds_image) {
+                core.driver.engine.state().images.release(&core.image_name());
+            }
+        }
+        core.driver.forget(core.number);
+        core.hooks.closed();
+        let result = std::mem::replace(&mut self.result, Ok(()));
+        core.closed.send_replace(Some(result));
+    }
+}
+
+impl Drop for Closing {
+    /// The runtime that it was to be carried on in has ended: everything is done at once, without
+    /// the rules.
+    fn drop(&mut self) {
+        if self.done || self.core.driver.is_dead() {
+            return;
+        }
+        for (sandbox, _) in std::mem::take(&mut self.late) {
+            self.core.driver.engine.remove(&sandbox);
+        }
+        self.finish();
+    }
+}

@@ -1,0 +1,186 @@
+//! From the image to the start.
+
+use std::sync::Arc;
+
+use longshore_driver_api::{Error, ErrorKind, ImageStatus, PullProgress, Result};
+use tokio::time::Instant;
+
+use super::core::{Core, Life};
+use super::token::Token;
+use crate::Op;
+use crate::driver::Key;
+use crate::engine::full_name;
+use crate::running::{MockRunning, Run};
+use crate::sandbox::Sandbox;
+
+impl Core {
+    pub(super) fn image_name(&self) -> String {
+        full_name(&self.image)
+    }
+
+    fn check_image(&self, op: Op) -> Result<()> {
+        let refuses = self.driver.config.refuse.as_ref().is_some_and(|refuse| refuse(&self.image));
+        if refuses {
+            let text = format!("image {:?}: the configuration refuses it", self.spec.image);
+            return Err(Error::new(ErrorKind::ImageRejected, op.name()).message(text));
+        }
+        Ok(())
+    }
+
+    pub(super) async fn image_status(&self) -> Result<ImageStatus> {
+        self.check_open(&self.life.lock(), Op::ImageStatus)?;
+        let effect = || {
+            self.check_image(Op::ImageStatus)?;
+            let mut life = self.life.lock();
+            self.check_open(&life, Op::ImageStatus)?;
+            life.timings.image = Some(self.reserved.elapsed());
+            let there = self.hold_image(&mut life);
+            Ok(if there { ImageStatus::Present } else { ImageStatus::NeedsPull })
+        };
+        self.driver.ask(Op::ImageStatus, Some(&self.spec), effect).await
+    }
+
+    /// Keeps the image on the engine, if it is there.
+    fn hold_image(&self, life: &mut Life) -> bool {
+        let mut state = self.driver.engine.state();
+        let name = self.image_name();
+        if life.holds_image {
+            return state.images.get(&name).is_some();
+        }
+        life.holds_image = state.images.hold(&name);
+        life.holds_image
+    }
+
+    pub(super) async fn pull_image(&self) -> Result<()> {
+        self.check_open(&self.life.lock(), Op::Pull)?;
+        self.check_image(Op::Pull)?;
+        if !self.driver.config.capabilities.pull {
+            let text = format!("image {:?}: this engine cannot pull; load it", self.spec.image);
+            return Err(Error::new(ErrorKind::Unsupported, Op::Pull.name()).message(text));
+        }
+        let credential = match self.hooks.credential(&self.image).await? {
+            Some(credential) => Some(credential),
+            None => self.driver.config.credentials.credential(&self.image).await?,
+        };
+        let mut progress = PullProgress::default();
+        progress.layers = 1;
+        "pulling".clone_into(&mut progress.status);
+        self.hooks.pull_progress(&progress);
+        let platform = self.spec.platform.clone();
+        let key = Key { image: self.image_name(), platform, credential };
+        self.driver.pull(key, &self.spec).await?;
+        progress.layers_done = 1;
+        "done".clone_into(&mut progress.status);
+        self.hooks.pull_progress(&progress);
+        Ok(())
+    }
+
+    pub(super) async fn create(self: &Arc<Self>) -> Result<()> {
+        let _stage = self.stage.lock().await;
+        {
+            let mut life = self.life.lock();
+            self.check_open(&life, Op::Create)?;
+            if life.sandbox.is_some() {
+                return Ok(());
+            }
+            life.creating = true;
+        }
+        let began = Instant::now();
+        let made = self.driver.ask(Op::Create, Some(&self.spec), || self.make()).await?;
+        let mut life = self.life.lock();
+        self.check_open(&life, Op::Create)?;
+        life.strays.retain(|stray| stray.id != made.id);
+        life.sandbox = Some(made);
+        life.timings.create = Some(began.elapsed());
+        Ok(())
+    }
+
+    /// What the engine does to create the container. It counts as a stray until the reply arrives.
+    fn make(&self) -> Result<Arc<Sandbox>> {
+        self.check_image(Op::Create)?;
+        let engine = &self.driver.engine;
+        let mut life = self.life.lock();
+        self.check_open(&life, Op::Create)?;
+        engine.check_network(&self.spec.network.mode)?;
+        if !self.hold_image(&mut life) {
+            let text = format!(
+                "image {:?} is not on the engine: ensure that it is there, then try again",
+                self.spec.image
+            );
+            return Err(Error::new(ErrorKind::Busy, Op::Create.name()).message(text));
+        }
+        let spec = life.options.clone().apply(&self.spec);
+        let identity = self.driver.identity(&spec);
+        let handle = self.handle.clone();
+        let sandbox = Arc::new(Sandbox::new(identity, spec, handle, Arc::downgrade(engine)));
+        engine.insert(Arc::clone(&sandbox));
+        life.strays.push(Arc::clone(&sandbox));
+        Ok(sandbox)
+    }
+
+    pub(super) async fn start(self: &Arc<Self>, token: &Arc<Token>) -> Result<Arc<MockRunning>> {
+        let _stage = self.stage.lock().await;
+        let sandbox = {
+            let mut life = self.life.lock();
+            self.check_open(&life, Op::Start)?;
+            if life.run.is_some() {
+                return Ok(running(&mut life, token));
+            }
+            let created = life.sandbox.clone();
+            created.ok_or_else(|| self.invalid(Op::Start, "is not created yet: create it"))?
+        };
+        let mut dropped = CloseUnlessDone { core: self, done: false };
+        let began = Instant::now();
+        let effect = || self.launch(&sandbox, began);
+        let started = self.driver.ask(Op::Start, Some(&self.spec), effect).await;
+        // A failure leaves it to the caller, unless the process was started all the same.
+        dropped.done = started.is_ok() || self.life.lock().run.is_none();
+        drop(dropped);
+        started?;
+        let mut life = self.life.lock();
+        self.check_open(&life, Op::Start)?;
+        Ok(running(&mut life, token))
+    }
+
+    /// What the engine does to start the process, with its streams attached before.
+    fn launch(&self, sandbox: &Arc<Sandbox>, began: Instant) -> Result<()> {
+        self.driver.engine.check_log_driver(&self.spec.log)?;
+        let mut life = self.life.lock();
+        self.check_open(&life, Op::Start)?;
+        if self.driver.engine.get(&sandbox.id).is_none() {
+            let text = format!("the container of task {:?} is gone", self.spec.id);
+            return Err(Error::new(ErrorKind::NotFound, Op::Start.name()).message(text));
+        }
+        let io = life.io.take().unwrap_or_default();
+        life.timings.start = Some(began.elapsed());
+        let image = self.image_name();
+        let run = Run::launch(&self.driver, sandbox, &self.handle, io, &image, life.timings);
+        life.run = Some(run);
+        Ok(())
+    }
+}
+
+/// The handle to what runs: the same one for everybody who asks for it while it is there.
+fn running(life: &mut Life, token: &Arc<Token>) -> Arc<MockRunning> {
+    if let Some(running) = life.running.upgrade() {
+        return running;
+    }
+    let run = life.run.clone().expect("it is asked for only after the start");
+    let running = Arc::new(MockRunning::new(run, Arc::clone(token)));
+    life.running = Arc::downgrade(&running);
+    running
+}
+
+/// Closes the container when the future of a start is dropped.
+struct CloseUnlessDone<'a> {
+    core: &'a Arc<Core>,
+    done: bool,
+}
+
+impl Drop for CloseUnlessDone<'_> {
+    fn drop(&mut self) {
+        if !self.done {
+            self.core.begin_close();
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! What drivers of one engine share.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use longshore_driver_api::{
+    Error, ErrorKind, LogDriver, NetworkMode, NotStarted, Result, Signal, TaskSpec,
+};
+use longshore_stats::Timestamp;
+use parking_lot::{Mutex, MutexGuard};
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::images::Images;
+use super::owners::Owners;
+use crate::rule::{Plan, Rules};
+use crate::sandbox::Sandbox;
+use crate::{CallLog, Calling, Op, Program};
+
+/// Chooses tasks by their description.
+type When = Box<dyn Fn(&TaskSpec) -> bool + Send + Sync>;
+
+pub(crate) struct Shared {
+    state: Mutex<State>,
+    pub(crate) log: CallLog,
+    power: watch::Sender<Power>,
+    changed: watch::Sender<()>,
+    born: OnceLock<Instant>,
+}
+
+/// Whether the engine answers, and how often it went down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Power {
+    up: bool,
+    falls: u64,
+}
+
+pub(crate) struct State {
+    pub(crate) containers: BTreeMap<String, Arc<Sandbox>>,
+    pub(crate) images: Images,
+    pub(crate) owners: Owners,
+    pub(crate) rules: Rules,
+    /// The newest last.
+    pub(crate) programs: Vec<(When, Program)>,
+    pub(crate) networks: BTreeSet<String>,
+    pub(crate) log_drivers: BTreeSet<String>,
+    random: StdRng,
+}
+
+impl Shared {
+    pub(crate) fn new(seed: u64) -> Self {
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        Self {
+            state: Mutex::new(State {
+                containers: BTreeMap::new(),
+                images: Images::new(),
+                owners: Owners::default(),
+                rules: Rules::default(),
+                programs: Vec::new(),
+                networks: BTreeSet::new(),
+                log_drivers: names(&["none", "json-file", "local", "journald", "syslog"]),
+                random: StdRng::seed_from_u64(seed),
+            }),
+            log: CallLog::new(),
+            power: watch::Sender::new(Power { up: true, falls: 0 }),
+            changed: watch::Sender::new(()),
+            born: OnceLock::new(),
+        }
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock()
+    }
+
+    /// The time on the engine's clock, which begins with the Unix epoch when it is first looked at.
+    pub(crate) fn now(&self) -> Duration {
+        self.born.get_or_init(Instant::now).elapsed()
+    }
+
+    pub(crate) fn timestamp(&self) -> Timestamp {
+        let nanos = i64::try_from(self.now().as_nanos()).unwrap_or(i64::MAX);
+        Timestamp::from_unix_nanos(nanos)
+    }
+
+    pub(crate) fn plan(&self, call: &Calling<'_>) -> Plan {
+        let State { rules, random, .. } = &mut *self.state();
+        rules.plan(call, random)
+    }
+
+    /// A name that nothing else on the engine has.
+    pub(crate) fn random_id(&self) -> String {
+        let high: u128 = self.state().random.random();
+        let low: u128 = self.state().random.random();
+        format!("{high:032x}{low:032x}")
+    }
+
+    pub(crate) fn changed(&self) {
+        self.changed.send_replace(());
+    }
+
+    pub(crate) fn watch(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
+    pub(crate) fn set_up(&self, up: bool) {
+        self.power.send_modify(|power| {
+            power.falls += u64::from(power.up && !up);
+            power.up = up;
+        });
+    }
+
+    pub(crate) fn power(&self) -> Power {
+        *self.power.borrow()
+    }
+
+    /// Whether the engine answers now.
+    pub(crate) fn check_up(&self, op: Op) -> Result<()> {
+        if self.power().up {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::EngineUnavailable, op.name())
+            .message("the engine is stopped: start it again"))
+    }
+
+    /// Waits until the engine has gone down since `then`, and says what that means for a call.
+    pub(crate) async fn cut_off(&self, op: Op, then: Power) -> Error {
+        let mut power = self.power.subscribe();
+        // The sender is in `self`.
+        let _ = power.wait_for(|now| *now != then).await;
+        Error::new(ErrorKind::Disconnected, op.name()).message("the engine went down")
+    }
+
+    /// Puts a container on the engine.
+    pub(crate) fn insert(&self, sandbox: Arc<Sandbox>) {
+        self.state().containers.insert(sandbox.id.clone(), sandbox);
+        self.changed();
+    }
+
+    pub(crate) fn get(&self, id: &str) -> Option<Arc<Sandbox>> {
+        self.state().containers.get(id).cloned()
+    }
+
+    /// Takes a container off the engine. One that is gone already is no error.
+    pub(crate) fn remove(&self, sandbox: &Sandbox) {
+        let removed = self.state().containers.remove(&sandbox.id);
+        if let Some(removed) = removed {
+            removed.remove();
+            self.changed();
+        }
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<Sandbox>> {
+        self.state().containers.values().cloned().collect()
+    }
+
+    pub(crate) fn check_network(&self, mode: &NetworkMode) -> Result<()> {
+        let NetworkMode::Named(name) = mode else { return Ok(()) };
+        if self.state().networks.contains(name) {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::NetworkNotFound, Op::Create.name())
+            .message(format!("there is no network named {name:?}: make it first")))
+    }
+
+    pub(crate) fn check_log_driver(&self, log: &LogDriver) -> Result<()> {
+        if self.state().log_drivers.contains(&log.driver) {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::LogDriver, Op::Start.name())
+            .message(format!("there is no log driver {:?} on the engine", log.driver)))
+    }
+
+    pub(crate) fn stop_signal(&self, spec: &TaskSpec, image: &str) -> Signal {
+        let state = self.state();
+        let image = state.images.get(image).cloned().unwrap_or_default();
+        image.stop_signal_of(spec)
+    }
+
+    /// The program that a task runs, and its words.
+    pub(crate) fn program(
+        &self,
+        spec: &TaskSpec,
+        image: &str,
+    ) -> (Result<Program, NotStarted>, Vec<String>) {
+        let state = self.state();
+        let image = state.images.get(image).cloned().unwrap_or_default();
+        let argv = image.argv(spec);
+        let chosen = state.programs.iter().rev().find(|(when, _)| when(spec));
+        let program = match chosen {
+            Some((_, program)) => Ok(program.clone()),
+            None => image.find(argv.first()),
+        };
+        (program, argv)
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("containers", &self.all().len()).finish_non_exhaustive()
+    }
+}
