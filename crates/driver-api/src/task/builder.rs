@@ -124,4 +124,11 @@ impl TaskSpecBuilder {
         self.spec.validate()?;
         Ok(self.spec)
     }
+
+    /// The description as it stands, for a caller that goes on changing it.
+    /// [`Driver::container`](crate::Driver::container) checks it in any case.
+    #[must_use]
+    pub fn build_unchecked(self) -> TaskSpec {
+        self.spec
+    }
 }

@@ -1,0 +1,201 @@
+//! From options, and a file if there is one, to the description of a task.
+
+use std::io;
+use std::path::Path;
+
+use longshore::{
+    ByteSize, Capability, CapabilityDrop, LogDriver, Seccomp, Security as Hardening, TaskSpec,
+};
+
+use super::args::{Args, Files, Limits, Network, Reports, Security, Task};
+use super::parse::{SecurityOption, variables_of_file};
+use crate::failure::Failure;
+
+/// What a description depends on beside the options. It is a parameter so that a test can state it.
+pub(super) struct World<'a> {
+    /// A variable of the environment.
+    pub(super) var: &'a dyn Fn(&str) -> Option<String>,
+    /// The text of a file.
+    pub(super) read: &'a dyn Fn(&Path) -> io::Result<String>,
+}
+
+/// Describes the task. Options win over the file, and single values over earlier ones; lists grow.
+pub(super) fn spec(args: &Args, world: &World<'_>) -> Result<TaskSpec, Failure> {
+    let mut words = args.words.iter().cloned();
+    let image = words.next();
+    let mut spec = match &args.task.spec {
+        Some(path) => read_spec(path, world)?,
+        // Without a file, the command line cannot be without an image.
+        None => TaskSpec::builder(image.clone().unwrap_or_default()).build_unchecked(),
+    };
+    if let Some(image) = image {
+        spec.image = image;
+    }
+    let command: Vec<String> = words.collect();
+    if !command.is_empty() {
+        spec.args = command;
+    }
+    task(&mut spec, &args.task, world)?;
+    limits(&mut spec, &args.limits)?;
+    security(&mut spec, &args.security, world)?;
+    network(&mut spec, &args.network);
+    files(&mut spec, &args.files);
+    log(&mut spec, &args.reports);
+    spec.validate()?;
+    Ok(spec)
+}
+
+fn read_spec(path: &Path, world: &World<'_>) -> Result<TaskSpec, Failure> {
+    let text = read(path, world)?;
+    let is_json = match path.extension().and_then(|extension| extension.to_str()) {
+        Some("json") => true,
+        Some("toml") => false,
+        _ => text.trim_start().starts_with('{'),
+    };
+    let parsed = if is_json {
+        serde_json::from_str(&text).map_err(|error| error.to_string())
+    } else {
+        toml::from_str(&text).map_err(|error| error.to_string())
+    };
+    parsed.map_err(|error| {
+        Failure::new(format!("{} is not a task: {}", path.display(), error.trim_end()))
+            .help("the least that it needs is an image, in TOML: image = \"alpine:3.20\"")
+    })
+}
+
+fn read(path: &Path, world: &World<'_>) -> Result<String, Failure> {
+    (world.read)(path).map_err(|error| Failure::io(path.display(), &error))
+}
+
+fn task(spec: &mut TaskSpec, options: &Task, world: &World<'_>) -> Result<(), Failure> {
+    replace(&mut spec.id, options.name.clone());
+    if let Some(program) = &options.entrypoint {
+        spec.entrypoint = Some(if program.is_empty() { Vec::new() } else { vec![program.clone()] });
+    }
+    let mut variables = Vec::new();
+    for path in &options.env_file {
+        variables.extend(variables_of_file(path, &read(path, world)?).map_err(Failure::new)?);
+    }
+    variables.extend(options.env.iter().cloned());
+    for variable in variables {
+        // As with Docker, a variable that is not set here is not set there.
+        if let Some(value) = variable.value.or_else(|| (world.var)(&variable.name)) {
+            spec.env.set(variable.name, value);
+        }
+    }
+    replace_some(&mut spec.work_dir, options.workdir.clone());
+    spec.tty |= options.tty;
+    spec.labels.extend(options.label.iter().cloned());
+    replace(&mut spec.pull, options.pull);
+    replace_some(&mut spec.platform, options.platform.clone());
+    replace_some(&mut spec.stop.signal, options.stop_signal);
+    replace(&mut spec.stop.grace, options.stop_timeout);
+    Ok(())
+}
+
+fn limits(spec: &mut TaskSpec, options: &Limits) -> Result<(), Failure> {
+    replace_some(&mut spec.timeout, options.timeout);
+    let limits = &mut spec.limits;
+    replace_some(&mut limits.output, options.output_limit);
+    replace_some(&mut limits.memory, options.memory);
+    if let Some(total) = options.memory_swap {
+        limits.swap = Some(swap_beside(limits.memory, total.0)?);
+    }
+    replace_some(&mut limits.memory_reservation, options.memory_reservation);
+    replace_some(&mut limits.cpus, options.cpus);
+    replace_some(&mut limits.cpu_shares, options.cpu_shares);
+    replace_some(&mut limits.cpuset, options.cpuset_cpus.clone());
+    replace(&mut limits.pids, options.pids_limit.map(|pids| pids.0));
+    limits.ulimits.extend(options.ulimit.iter().cloned());
+    replace_some(&mut limits.shm_size, options.shm_size);
+    replace_some(&mut limits.fs_size, options.storage_opt);
+    Ok(())
+}
+
+/// Docker's option counts the memory in; the description does not.
+fn swap_beside(memory: Option<ByteSize>, total: ByteSize) -> Result<ByteSize, Failure> {
+    let Some(memory) = memory else {
+        return Err(Failure::new(
+            "--memory-swap limits memory and swap together, and needs --memory",
+        ));
+    };
+    total.bytes().checked_sub(memory.bytes()).map(ByteSize).ok_or_else(|| {
+        Failure::new(format!("--memory-swap {total} is less than the memory, {memory}"))
+            .help("it is the sum of memory and swap: the same as --memory for no swap")
+    })
+}
+
+fn security(spec: &mut TaskSpec, options: &Security, world: &World<'_>) -> Result<(), Failure> {
+    if options.engine_defaults {
+        spec.security = Hardening::engine_default();
+    }
+    let security = &mut spec.security;
+    replace(&mut security.user, options.user.clone());
+    security.groups.extend(options.group_add.iter().cloned());
+    security.cap_add.extend(options.cap_add.iter().cloned());
+    for capability in &options.cap_drop {
+        drop_capability(&mut security.cap_drop, capability);
+    }
+    for option in &options.security_opt {
+        match option {
+            SecurityOption::NoNewPrivileges(on) => security.no_new_privileges = *on,
+            SecurityOption::Seccomp(seccomp) => security.seccomp = seccomp.clone(),
+            SecurityOption::SeccompFile(path) => {
+                security.seccomp = Seccomp::Profile(read(path, world)?);
+            }
+            SecurityOption::AppArmor(profile) => security.apparmor = Some(profile.clone()),
+        }
+    }
+    security.read_only_root |= options.read_only;
+    if options.init || options.no_init {
+        security.init = options.init;
+    }
+    security.privileged |= options.privileged;
+    Ok(())
+}
+
+/// To take one away never gives another back.
+fn drop_capability(dropped: &mut CapabilityDrop, capability: &Capability) {
+    if capability.as_str() == "ALL" {
+        *dropped = CapabilityDrop::All;
+    } else if let CapabilityDrop::These(list) = dropped {
+        list.push(capability.clone());
+    }
+}
+
+fn network(spec: &mut TaskSpec, options: &Network) {
+    let network = &mut spec.network;
+    replace(&mut network.mode, options.network.clone());
+    network.aliases.extend(options.network_alias.iter().cloned());
+    replace_some(&mut network.hostname, options.hostname.clone());
+    network.dns.extend(&options.dns);
+    network.dns_search.extend(options.dns_search.iter().cloned());
+    network.dns_options.extend(options.dns_option.iter().cloned());
+    network.extra_hosts.extend(options.add_host.iter().cloned());
+}
+
+fn files(spec: &mut TaskSpec, options: &Files) {
+    for mounts in [&options.mount, &options.volume, &options.tmpfs] {
+        spec.mounts.extend(mounts.iter().cloned());
+    }
+    spec.devices.extend(options.device.iter().cloned());
+}
+
+fn log(spec: &mut TaskSpec, options: &Reports) {
+    if let Some(driver) = &options.log_driver {
+        spec.log = LogDriver::named(driver);
+    }
+    spec.log.options.extend(options.log_opt.iter().cloned());
+}
+
+fn replace<T>(field: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *field = value;
+    }
+}
+
+fn replace_some<T>(field: &mut Option<T>, value: Option<T>) {
+    if value.is_some() {
+        *field = value;
+    }
+}

@@ -1,0 +1,218 @@
+//! A task from reservation to removal, with signals, the terminal and broken pipes on the way.
+
+use std::sync::Arc;
+
+use longshore::{
+    Container, ContainerExt as _, Driver, Exit, Running, Signal, Task, TaskIo, TaskSpec,
+};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::reports::StatsFile;
+use crate::engine;
+use crate::failure::{Failure, note};
+use crate::progress::Progress;
+use crate::signals::Signals;
+use crate::stdio::{Input, Output, Watch};
+use crate::terminal::{self, Raw};
+
+/// What a run reads and writes beside stdout and stderr.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Files<'a> {
+    /// Whether stdin is passed through even if it is a terminal.
+    pub(super) interactive: bool,
+    pub(super) stats: Option<&'a StatsFile>,
+}
+
+/// How a run ended, once everything is removed.
+#[derive(Debug)]
+pub(super) struct Ended {
+    /// The end of the task, or why there is none.
+    pub(super) result: Result<Exit, Failure>,
+    /// The first signal that this process got, if any.
+    pub(super) interrupted: Option<Signal>,
+    /// Why this process's own stdout and stderr could not be written, where that happened.
+    pub(super) write_errors: Vec<String>,
+    /// The engine's id of the container.
+    pub(super) container: Option<String>,
+}
+
+/// Runs a task and removes everything that it needed.
+pub(super) async fn run(
+    engine: &engine::Args,
+    spec: &TaskSpec,
+    files: Files<'_>,
+    quiet: bool,
+    signals: &mut Signals,
+) -> Ended {
+    let mut ended = Ended {
+        result: Err(Failure::new("nothing was run")),
+        interrupted: None,
+        write_errors: Vec::new(),
+        container: None,
+    };
+    let driver = tokio::select! {
+        driver = engine.open() => driver,
+        signal = signals.next() => Err(interrupted(signal, &mut ended)),
+    };
+    match driver {
+        Ok(driver) => on_driver(&driver, spec, files, quiet, signals, &mut ended).await,
+        Err(failure) => ended.result = Err(failure),
+    }
+    ended
+}
+
+async fn on_driver(
+    driver: &Arc<dyn Driver>,
+    spec: &TaskSpec,
+    files: Files<'_>,
+    quiet: bool,
+    signals: &mut Signals,
+    ended: &mut Ended,
+) {
+    let progress = Arc::new(Progress::new(&spec.image, quiet));
+    let (io, watches) = streams(spec, files);
+    let task = Task::new(spec.clone()).io(io).hooks(Arc::clone(&progress) as _);
+    let container = match driver.container(task) {
+        Ok(container) => Some(container),
+        Err(error) => {
+            ended.result = Err(error.into());
+            None
+        }
+    };
+    if let Some(container) = &container {
+        let passes_terminal = files.interactive && spec.tty && terminal::stdin_is_terminal();
+        ended.result =
+            on_container(&**container, &progress, passes_terminal, &watches, signals, ended).await;
+        ended.container = container.engine_id();
+    }
+    ended.write_errors = watches.iter().filter_map(|watch| watch.error()).collect();
+    clean_up(container.as_deref(), &**driver, signals, ended).await;
+}
+
+/// The streams of this process, as far as the task gets them.
+fn streams(spec: &TaskSpec, files: Files<'_>) -> (TaskIo, [Arc<Watch>; 2]) {
+    let (stdout, stderr) = (Output::stdout(), Output::stderr());
+    let watches = [stdout.watch(), stderr.watch()];
+    let mut io = TaskIo::none().stdout(stdout);
+    if !spec.tty {
+        io = io.stderr(stderr);
+    }
+    if files.interactive || !terminal::stdin_is_terminal() {
+        io = io.stdin(Input::default());
+    }
+    if let Some(stats) = files.stats {
+        io = io.stats(stats.sink());
+    }
+    (io, watches)
+}
+
+async fn on_container(
+    container: &dyn Container,
+    progress: &Progress,
+    passes_terminal: bool,
+    watches: &[Arc<Watch>; 2],
+    signals: &mut Signals,
+    ended: &mut Ended,
+) -> Result<Exit, Failure> {
+    let prepare = async {
+        let image = container.ensure_image().await;
+        progress.clear();
+        image?;
+        container.create().await
+    };
+    tokio::select! {
+        prepared = prepare => prepared?,
+        signal = signals.next() => {
+            progress.clear();
+            return Err(interrupted(signal, ended));
+        }
+    }
+    // From here on keys belong to the task. Dropped before anything is said about the end.
+    let _raw = if passes_terminal { Some(Raw::enter()?) } else { None };
+    let running = tokio::select! {
+        running = container.start() => running?,
+        signal = signals.next() => return Err(interrupted(signal, ended)),
+    };
+    let tty = container.spec().tty;
+    tokio::select! {
+        exit = until_end(&*running, watches, signals, ended) => Ok(exit),
+        never = resize(&*running), if tty => never,
+    }
+}
+
+/// Waits for the end, and brings it about once somebody asks for it or nobody reads any more.
+async fn until_end(
+    running: &dyn Running,
+    [stdout, stderr]: &[Arc<Watch>; 2],
+    signals: &mut Signals,
+    ended: &mut Ended,
+) -> Exit {
+    let wait = running.wait();
+    tokio::pin!(wait);
+    loop {
+        tokio::select! {
+            exit = &mut wait => return exit,
+            signal = signals.next() => match ended.interrupted {
+                None => {
+                    ended.interrupted = Some(signal);
+                    running.cancel();
+                }
+                Some(_) => note(format_args!("{signal}: the task is being ended already")),
+            },
+            () = stdout.broken() => running.cancel(),
+            () = stderr.broken() => running.cancel(),
+        }
+    }
+}
+
+/// Gives the task's terminal the size of this one, now and whenever it changes.
+async fn resize(running: &dyn Running) -> Result<Exit, Failure> {
+    let mut changes = signal(SignalKind::window_change())
+        .map_err(|error| Failure::io("watch the terminal", &error))?;
+    loop {
+        if let Some(size) = terminal::size()
+            && let Err(error) = running.resize(size).await
+        {
+            tracing::debug!(%error, "the terminal of the task was not resized");
+        }
+        changes.recv().await;
+    }
+}
+
+/// Removes what there is. Further signals do not keep it from that.
+async fn clean_up(
+    container: Option<&dyn Container>,
+    driver: &dyn Driver,
+    signals: &mut Signals,
+    ended: &mut Ended,
+) {
+    let work = async {
+        let removed = match container {
+            Some(container) => container.close().await,
+            None => Ok(()),
+        };
+        (removed, driver.close().await)
+    };
+    tokio::pin!(work);
+    let (removed, closed) = loop {
+        tokio::select! {
+            done = &mut work => break done,
+            signal = signals.next() => {
+                ended.interrupted.get_or_insert(signal);
+                note(format_args!("{signal}: still removing what the task needed"));
+            }
+        }
+    };
+    // The driver goes on trying after the container gave up, so its word is the last.
+    if let Err(error) = closed {
+        let first = removed.err().map(|error| format!(" (at first: {error})")).unwrap_or_default();
+        note(format_args!(
+            "not everything could be removed: {error}{first}; `longshore reap` tries again"
+        ));
+    }
+}
+
+fn interrupted(signal: Signal, ended: &mut Ended) -> Failure {
+    ended.interrupted = Some(signal);
+    engine::cancelled(signal)
+}
