@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use lexopt::prelude::*;
 use xshell::{Cmd, Shell, cmd};
 
-use crate::engine::{Engine, obtain};
+use crate::engine::{Engine, Want, obtain};
 use crate::image;
 use crate::leaks::Scope;
 use crate::workspace::Workspace;
@@ -13,9 +13,11 @@ const BENCHES: [&str; 3] = ["ref", "decimate", "docker"];
 
 pub(crate) fn run(sh: &Shell, workspace: &Workspace, mut args: lexopt::Parser) -> Result<()> {
     let (mut name, mut passed_on) = (None, Vec::new());
+    let mut want = Want::default();
     while let Some(arg) = args.next()? {
         match arg {
             Value(value) if name.is_none() => name = Some(value.string()?),
+            Long("private-engine") => want.private = true,
             Long(option @ ("json" | "rounds" | "seed")) => {
                 passed_on.push(format!("--{option}").into());
                 passed_on.push(args.value()?);
@@ -36,7 +38,7 @@ pub(crate) fn run(sh: &Shell, workspace: &Workspace, mut args: lexopt::Parser) -
     if name != "docker" {
         return Ok(measure.run()?);
     }
-    let obtained = obtain(sh, workspace, true)?;
+    let obtained = obtain(sh, workspace, want)?;
     let measured = on_engine(sh, workspace, &obtained.engine, measure);
     obtained.release()?;
     measured

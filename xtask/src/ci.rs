@@ -21,6 +21,7 @@ pub(crate) fn run(
     options.soak = soak;
     while let Some(arg) = args.next()? {
         match arg {
+            Long("private-engine") => options.engine.private = true,
             Long("seed") => options.seed = args.value()?.parse()?,
             _ => return Err(arg.unexpected().into()),
         }

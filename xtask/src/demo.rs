@@ -6,10 +6,11 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
-use serde_json::Value;
+use lexopt::prelude::*;
+use serde_json::Value as Json;
 use xshell::{Shell, cmd};
 
-use crate::engine::{Engine, obtain};
+use crate::engine::{Engine, Want, obtain};
 use crate::image;
 use crate::leaks::{self, Scope};
 use crate::workspace::Workspace;
@@ -72,11 +73,15 @@ const SCENES: [Scene; 6] = [
 ];
 
 pub(crate) fn run(sh: &Shell, workspace: &Workspace, mut args: lexopt::Parser) -> Result<()> {
-    if let Some(arg) = args.next()? {
-        return Err(arg.unexpected().into());
+    let mut want = Want::default();
+    while let Some(arg) = args.next()? {
+        match arg {
+            Long("private-engine") => want.private = true,
+            _ => return Err(arg.unexpected().into()),
+        }
     }
     leaks::adopt()?;
-    let obtained = obtain(sh, workspace, true)?;
+    let obtained = obtain(sh, workspace, want)?;
     let shown = show(sh, workspace, &obtained.engine);
     obtained.release()?;
     shown
@@ -135,7 +140,7 @@ fn hardened(longshore: &Path, engine: &Engine) -> Result<()> {
     println!("\n# The world of a task that asks for nothing\n$ longshore run {IMAGE} world");
     let output = longshore_run(longshore, engine, &[IMAGE, "world"]).output();
     let output = output.context("start longshore")?;
-    let world: Value = serde_json::from_slice(&output.stdout).context("read the task's world")?;
+    let world: Json = serde_json::from_slice(&output.stdout).context("read the task's world")?;
     for key in ["uid", "no_new_privs", "seccomp", "interfaces", "init"] {
         println!("{key}: {}", world[key]);
     }
@@ -153,14 +158,14 @@ fn statistics(workspace: &Workspace, longshore: &Path, engine: &Engine) -> Resul
     println!("$ longshore run --cpus 0.5 --stats STATS --json EXIT {IMAGE} burn 1500");
     let status = longshore_run(longshore, engine, &args).stdin(Stdio::null()).status();
     ensure!(status.context("start longshore")?.success(), "the task failed");
-    let read = |path: &Path| -> Result<Value> {
+    let read = |path: &Path| -> Result<Json> {
         let text = fs::read(path).with_context(|| format!("read {}", path.display()))?;
         fs::remove_file(path).with_context(|| format!("remove {}", path.display()))?;
         Ok(serde_json::from_slice(&text)?)
     };
     let samples = read(&stats)?;
     let samples = samples.as_array().context("the statistics are no list")?;
-    println!("{} samples; the last: {}", samples.len(), samples.last().unwrap_or(&Value::Null));
+    println!("{} samples; the last: {}", samples.len(), samples.last().unwrap_or(&Json::Null));
     println!("exit: {}", read(&exit)?);
     Ok(())
 }

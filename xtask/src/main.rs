@@ -26,19 +26,21 @@ use workspace::Workspace;
 const HELP: &str = "\
 usage: cargo xtask COMMAND
 
-  ci [--seed N]
-             every check and every test, sampled with the seed where it is long
-  soak [--seed N]
-             the same at full size
   demo       runs tasks on an engine and shows what becomes of them
-  test [--require-engines] [--no-install] [--seed N]
+  test [--require-engines] [--no-install]
              every test; those that need an engine where there is one, which is installed and
              started if this is Debian and you are root
+  ci         every check and every test, sampled where it is long
+  soak       the same at full size
+  bench NAME [--json FILE] [--rounds N]
+             measures rivals side by side; writes docs/benchmarks.md
+
+  demo, test, ci, soak and bench take --private-engine: one of their own, even where one answers.
+  test, ci, soak and bench take --seed N.
+
+  tidy       the rules of the house that no compiler checks
   leaks [--settle SECONDS] COMMAND [ARG]...
              runs a command and tells what it left on the engine and on this machine
-  bench NAME [--json FILE] [--rounds N] [--seed N]
-             measures rivals side by side; writes docs/benchmarks.md
-  tidy       the rules of the house that no compiler checks
   image      builds the testee and makes the test images on the engine
   engine up --kind docker20 [--name NAME]
              starts a private engine under target/engines and prints its address

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use lexopt::prelude::*;
 use xshell::{Shell, cmd};
 
-use crate::engine::{Engine, obtain};
+use crate::engine::{Engine, Want, obtain};
 use crate::image;
 use crate::leaks::{self, Scope};
 use crate::registry::Registry;
@@ -17,8 +17,7 @@ use crate::workspace::Workspace;
 pub(crate) struct Options {
     /// A missing engine or registry is a failure, not a skip.
     pub(crate) require_engines: bool,
-    /// Install what is missing where that can be done.
-    pub(crate) may_install: bool,
+    pub(crate) engine: Want,
     /// Everything at full size.
     pub(crate) soak: bool,
     /// What samples are drawn with.
@@ -30,7 +29,8 @@ pub(crate) fn run(sh: &Shell, workspace: &Workspace, mut args: lexopt::Parser) -
     while let Some(arg) = args.next()? {
         match arg {
             Long("require-engines") => options.require_engines = true,
-            Long("no-install") => options.may_install = false,
+            Long("no-install") => options.engine.may_install = false,
+            Long("private-engine") => options.engine.private = true,
             Long("seed") => options.seed = args.value()?.parse()?,
             _ => return Err(arg.unexpected().into()),
         }
@@ -47,7 +47,7 @@ impl Options {
         let clock = std::time::UNIX_EPOCH.elapsed().map_or(0, |time| time.as_secs());
         Options {
             require_engines: false,
-            may_install: true,
+            engine: Want::default(),
             soak: false,
             seed: given.unwrap_or(clock),
         }
@@ -71,7 +71,7 @@ pub(crate) fn all(
         env.insert("LONGSHORE_SOAK", "1".to_owned());
     }
 
-    let obtained = obtain(sh, workspace, options.may_install).and_then(|obtained| {
+    let obtained = obtain(sh, workspace, options.engine).and_then(|obtained| {
         image::make(&obtained.engine, &testee).context("make the test images")?;
         Ok(obtained)
     });

@@ -5,6 +5,9 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
+use longshore_docker::{DockerConfig, DockerDriver};
+use longshore_driver_api::{Driver, DriverExt, NetworkMode, Task, TaskIo, TaskSpec};
+use tokio::runtime::{Builder, Runtime};
 
 use crate::api::Api;
 use crate::frame::{Case, Plan};
@@ -20,6 +23,11 @@ pub(crate) fn plan() -> Result<Plan> {
     let host = variable("LONGSHORE_TEST_DOCKER_HOST")?;
     let image = variable("LONGSHORE_TEST_IMAGE")?;
     let api = Rc::new(Api::new(&host)?);
+    let runtime = Builder::new_current_thread().enable_all().build().context("start a runtime")?;
+    let mut config = DockerConfig::default();
+    config.host = Some(host.clone());
+    let driver = runtime.block_on(DockerDriver::open(config))?;
+    let ours = Rc::new(Ours { runtime, driver });
     let has_cli = Command::new("docker").arg("--version").output().is_ok();
     let mut cases = Vec::new();
     for network in ["bridge", "none", "host"] {
@@ -27,6 +35,8 @@ pub(crate) fn plan() -> Result<Plan> {
             let what = network.to_owned();
             cases.push(Case { who, what, run: milliseconds(run) });
         };
+        let (our, own) = (Rc::clone(&ours), image.clone());
+        case("longshore", Box::new(move || our.run(&own, network)));
         let (theirs, own) = (Rc::clone(&api), image.clone());
         case("api", Box::new(move || cycle(&theirs, &own, network)));
         if has_cli {
@@ -52,6 +62,32 @@ fn milliseconds(mut run: Box<dyn FnMut() -> Result<()>>) -> Box<dyn FnMut() -> R
         run()?;
         Ok(start.elapsed().as_secs_f64() * 1000.0)
     })
+}
+
+/// The crate as a program would use it, on one runtime.
+struct Ours {
+    runtime: Runtime,
+    driver: DockerDriver,
+}
+
+impl Ours {
+    fn run(&self, image: &str, network: &str) -> Result<()> {
+        let spec =
+            TaskSpec::builder(image).args(COMMAND).network(NetworkMode::from(network)).build()?;
+        let (io, output) = TaskIo::captured();
+        let exit = self.runtime.block_on(self.driver.run_task(Task::new(spec).io(io)))?;
+        ensure!(exit.is_success() && output.stdout() == OUTPUT, "the task gave {exit:?}");
+        Ok(())
+    }
+}
+
+/// What the driver holds goes in good order, and a failure to remove anything is told.
+impl Drop for Ours {
+    fn drop(&mut self) {
+        if let Err(error) = self.runtime.block_on(self.driver.close()) {
+            eprintln!("close the driver: {error}");
+        }
+    }
 }
 
 /// The fewest calls that lose no output and no exit code.

@@ -60,33 +60,48 @@ pub(crate) fn find() -> Result<Engine> {
     bail!("no Docker Engine answers: {}", reasons.join("; "))
 }
 
+/// How to come by an engine.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Want {
+    /// One of its own, even where one answers: nobody else's containers are then in the count.
+    pub(crate) private: bool,
+    /// Install one where that can be done.
+    pub(crate) may_install: bool,
+}
+
+impl Default for Want {
+    fn default() -> Want {
+        Want { private: false, may_install: true }
+    }
+}
+
 /// The engine that answers, else a private one, installed first where that can be done.
 ///
 /// # Errors
 /// Why there can be none, and what to do about it.
-pub(crate) fn obtain(sh: &Shell, workspace: &Workspace, may_install: bool) -> Result<Obtained> {
-    let reason = match find() {
-        Ok(engine) => return Ok(Obtained { engine, private: None }),
-        Err(reason) if std::env::var_os("DOCKER_HOST").is_some() => return Err(reason),
-        Err(reason) => reason,
-    };
-    if !install::is_root() {
-        bail!(
+pub(crate) fn obtain(sh: &Shell, workspace: &Workspace, want: Want) -> Result<Obtained> {
+    if want.private {
+        return private(sh, workspace, want, "a private engine is asked for");
+    }
+    match find() {
+        Ok(engine) => Ok(Obtained { engine, private: None }),
+        Err(reason) if std::env::var_os("DOCKER_HOST").is_some() => Err(reason),
+        Err(reason) if !install::is_root() => bail!(
             "{reason:#}. Start one (sudo systemctl start docker), or install it \
              (Debian: sudo apt-get install docker.io), or set DOCKER_HOST"
-        );
+        ),
+        Err(reason) => private(sh, workspace, want, &format!("{reason:#}")),
     }
+}
+
+fn private(sh: &Shell, workspace: &Workspace, want: Want, reason: &str) -> Result<Obtained> {
+    println!("{reason}: one is started for this run");
     if !install::has("dockerd") {
-        if !(may_install && install::is_debian()) {
-            bail!("{reason:#}, and dockerd is not installed. On Debian: apt-get install docker.io");
+        if !(want.may_install && install::is_debian()) {
+            bail!("{reason}, and dockerd is not installed. On Debian: apt-get install docker.io");
         }
-        println!("{reason:#}");
         install::apt(sh, &["docker.io", "iproute2"])?;
-        if let Ok(engine) = find() {
-            return Ok(Obtained { engine, private: None });
-        }
     }
-    println!("{reason:#}; a private engine is started for this run");
     let private = Private::named(workspace, "run")?;
     let engine = private.up(sh)?;
     Ok(Obtained { engine, private: Some(private) })

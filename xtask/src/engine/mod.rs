@@ -11,5 +11,5 @@ mod stop;
 
 pub(crate) use api::Engine;
 pub(crate) use command::run;
-pub(crate) use find::{find, obtain};
+pub(crate) use find::{Want, find, obtain};
 pub(crate) use private::Private;

@@ -83,7 +83,8 @@ impl Private {
             "hosts": [self.endpoint().to_string()],
             "bridge": self.bridge,
             "default-address-pools": [{"base": range.pool(), "size": 24}],
-            "cgroup-parent": self.label,
+            // Without the slash it would be under whatever cgroup this command happens to be in.
+            "cgroup-parent": format!("/{}", self.label),
             "exec-opts": ["native.cgroupdriver=cgroupfs"],
         });
         // What the machine's owner chose for storage and network suits this engine as well.

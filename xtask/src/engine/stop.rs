@@ -89,7 +89,7 @@ impl Private {
     }
 
     fn cgroups(&self) -> Result<Vec<std::path::PathBuf>> {
-        cgroups::find(|path| path == self.label)
+        cgroups::find(|path| path.rsplit('/').next() == Some(&self.label))
     }
 
     /// Whether a path lies in the engine's folders.
