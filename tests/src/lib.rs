@@ -1,5 +1,5 @@
-//! What the tests across crates share: a proxy that breaks the connection to an engine, and a look
-//! at an engine that goes past the driver under test.
+//! What the tests across crates share: a proxy that breaks the connection to an engine, a look at
+//! an engine that goes past the driver under test, and the figures that a full run publishes.
 //!
 //! ```no_run
 //! use longshore_tests::{Fault, FaultProxy, Script, Step};
@@ -16,6 +16,12 @@
 
 #![deny(missing_docs)]
 
+mod engine;
+mod figures;
 mod proxy;
+mod setup;
 
+pub use engine::Engine;
+pub use figures::Table;
 pub use proxy::{Fault, FaultProxy, Passed, Script, Step};
+pub use setup::{Setup, application, config};

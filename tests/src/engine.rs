@@ -1,0 +1,131 @@
+//! The engine as it is, asked without the driver under test and without the proxy.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::time::{Instant, sleep, timeout};
+
+/// The engine itself: the witness of what a driver has left there.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    socket: PathBuf,
+}
+
+/// How long one question may take, on a machine that is busy with the tests themselves.
+const BOUND: Duration = Duration::from_secs(60);
+
+impl Engine {
+    /// The engine that listens on a unix socket.
+    pub fn new(socket: impl Into<PathBuf>) -> Self {
+        Self { socket: socket.into() }
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// Its address, as a driver wants to be told.
+    #[must_use]
+    pub fn address(&self) -> String {
+        format!("unix://{}", self.socket.display())
+    }
+
+    /// The ids of all containers of an application, whatever their state.
+    ///
+    /// # Errors
+    ///
+    /// The engine did not answer as it should.
+    pub async fn containers(&self, application: &str) -> io::Result<Vec<String>> {
+        let label = format!("longshore.application={application}");
+        // Applications of tests are plain words: nothing in the filter needs to be escaped but
+        // what JSON brings along.
+        let filter = format!("%7B%22label%22%3A%5B%22{}%22%5D%7D", label.replace('=', "%3D"));
+        let body = self.ask("GET", &format!("/containers/json?all=1&filters={filter}")).await?;
+        let list: Value = serde_json::from_slice(&body)?;
+        let ids = list.as_array().into_iter().flatten();
+        Ok(ids.filter_map(|container| container["Id"].as_str()).map(str::to_owned).collect())
+    }
+
+    /// Waits until an application has that many containers, for at most `bound`. Gives those that
+    /// there are.
+    ///
+    /// # Errors
+    ///
+    /// The engine did not answer as it should.
+    pub async fn settle(
+        &self,
+        application: &str,
+        count: usize,
+        bound: Duration,
+    ) -> io::Result<Vec<String>> {
+        let give_up = Instant::now() + bound;
+        loop {
+            let found = self.containers(application).await?;
+            if found.len() == count || Instant::now() >= give_up {
+                return Ok(found);
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// What the engine knows of a container; none if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// The engine did not answer as it should.
+    pub async fn inspect(&self, id: &str) -> io::Result<Option<Value>> {
+        match self.ask("GET", &format!("/containers/{id}/json")).await {
+            Ok(body) => Ok(Some(serde_json::from_slice(&body)?)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Removes a container, so that what one test left does not spoil the next.
+    ///
+    /// # Errors
+    ///
+    /// The engine did not answer as it should.
+    pub async fn remove(&self, id: &str) -> io::Result<()> {
+        match self.ask("DELETE", &format!("/containers/{id}?force=1&v=1")).await {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    async fn ask(&self, method: &str, path: &str) -> io::Result<Vec<u8>> {
+        match timeout(BOUND, self.talk(method, path)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, format!("{method} {path}"))),
+        }
+    }
+
+    /// In the old version of HTTP an answer is never in chunks and ends with its connection.
+    async fn talk(&self, method: &str, path: &str) -> io::Result<Vec<u8>> {
+        let mut stream = UnixStream::connect(&self.socket).await?;
+        stream.write_all(format!("{method} {path} HTTP/1.0\r\nHost: h\r\n\r\n").as_bytes()).await?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await?;
+        let end = answer.windows(4).position(|window| window == b"\r\n\r\n");
+        let Some(end) = end else {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "the answer has no head"));
+        };
+        let body = answer.split_off(end + 4);
+        let head = String::from_utf8_lossy(&answer);
+        match head.split(' ').nth(1) {
+            Some(status) if status.starts_with('2') => Ok(body),
+            Some("404") => Err(io::ErrorKind::NotFound.into()),
+            _ => Err(io::Error::other(format!(
+                "{method} {path}: {} {}",
+                head.lines().next().unwrap_or_default(),
+                String::from_utf8_lossy(&body)
+            ))),
+        }
+    }
+}

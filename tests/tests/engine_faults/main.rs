@@ -1,0 +1,50 @@
+//! Each step of a task's life × each fault of the connection × what the caller does meanwhile: the
+//! outcome is right, nothing hangs, and nothing is left on the engine.
+
+mod act;
+mod case;
+mod judge;
+mod report;
+mod run;
+
+use futures_util::StreamExt;
+use longshore_tests::Setup;
+
+use case::Case;
+use report::Report;
+
+/// Runs at the same time: as many as two processors bear without a healthy call coming near the
+/// driver's bounds.
+const AT_ONCE: usize = 4;
+/// What a run that is not a soak takes of the whole matrix.
+const SAMPLE: usize = 140;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_step_survives_every_fault_whatever_the_caller_does() {
+    let setup = Setup::from_env();
+    let cases = chosen(&setup);
+    println!("{} of {} cases, seed {}", cases.len(), Case::all().len(), setup.seed);
+    let runs = futures_util::stream::iter(cases)
+        .map(|case| run::run(setup.clone(), case))
+        .buffer_unordered(AT_ONCE)
+        .collect::<Vec<_>>()
+        .await;
+    let report = Report::new(runs);
+    println!("{}", report.table().markdown());
+    if setup.soak {
+        report.table().publish().expect("docs/reliability.md can be written");
+    }
+    let failures = report.failures();
+    assert!(failures.is_empty(), "{} failed:\n{}", failures.len(), failures.join("\n"));
+}
+
+/// All cases in a soak, those that `LONGSHORE_FAULT` names (part of a case's text), or a sample.
+fn chosen(setup: &Setup) -> Vec<Case> {
+    let mut cases = Case::all();
+    if let Ok(wanted) = std::env::var("LONGSHORE_FAULT") {
+        cases.retain(|case| case.to_string().contains(&wanted));
+    } else if !setup.soak {
+        cases = case::sample(cases, SAMPLE, setup.seed);
+    }
+    cases
+}
