@@ -26,8 +26,11 @@ pub struct DockerConfig {
     pub reap_on_open: bool,
     /// How long the engine may take.
     pub timeouts: Timeouts,
-    /// Where credentials for registries come from when the task's hooks give none. Absent: pulls
-    /// are anonymous.
+    /// How often a pull is tried at most, the first attempt included. Only failures that pass by
+    /// themselves are tried again, within the bound of a whole pull.
+    pub pull_attempts: u32,
+    /// Where credentials for registries come from when the task's hooks give none. Absent: the
+    /// user's own Docker configuration, with its credential helpers.
     #[serde(skip)]
     pub credentials: Option<Arc<dyn CredentialSource>>,
 }
@@ -40,6 +43,7 @@ impl Default for DockerConfig {
             run_dir: None,
             reap_on_open: true,
             timeouts: Timeouts::default(),
+            pull_attempts: 3,
             credentials: None,
         }
     }

@@ -77,6 +77,7 @@ impl DockerDriver {
             api,
             capabilities,
             timeouts,
+            pull_attempts: config.pull_attempts,
             application,
             labels,
             run_dir,

@@ -25,6 +25,8 @@ pub(crate) struct Shared {
     pub(crate) capabilities: Capabilities,
     /// How long it may take.
     pub(crate) timeouts: Timeouts,
+    /// How often a pull is tried at most.
+    pub(crate) pull_attempts: u32,
     /// The application that everything belongs to.
     pub(crate) application: String,
     /// The owner: this driver.
@@ -53,6 +55,7 @@ pub(crate) struct Parts {
     pub(crate) api: Arc<dyn DockerApi>,
     pub(crate) capabilities: Capabilities,
     pub(crate) timeouts: Timeouts,
+    pub(crate) pull_attempts: u32,
     pub(crate) application: String,
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) run_dir: RunDir,
@@ -69,6 +72,7 @@ impl Shared {
             api: parts.api,
             capabilities: parts.capabilities,
             timeouts: parts.timeouts,
+            pull_attempts: parts.pull_attempts,
             application: parts.application,
             owner: parts.lease.owner().to_owned(),
             labels: parts.labels,

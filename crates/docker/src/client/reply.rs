@@ -206,7 +206,7 @@ mod tests {
     fn null_stands_for_nothing() {
         let image: Image =
             serde_json::from_str(r#"{"Id":"i","Config":null,"RepoDigests":null}"#).unwrap();
-        assert!(image.config.volumes.is_empty() && image.repo_digests.is_empty());
+        assert_eq!((image.os.as_str(), image.architecture.as_str()), ("", ""));
         let created: Created = serde_json::from_str(r#"{"Id":"c","Warnings":null}"#).unwrap();
         assert!(created.warnings.is_empty());
     }

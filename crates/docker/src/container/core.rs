@@ -51,6 +51,8 @@ pub(crate) struct Core {
     pub(super) closed: watch::Sender<Option<std::result::Result<(), Arc<Error>>>>,
     /// The signals that were sent, in order.
     pub(crate) sent: Mutex<Vec<SentSignal>>,
+    /// How far the task is.
+    pub(crate) stage: watch::Sender<Stage>,
     book: Mutex<Book>,
 }
 
@@ -72,7 +74,6 @@ pub(crate) enum Creation {
 struct Book {
     options: EngineOptions,
     io: Option<TaskIo>,
-    stage: Stage,
     image_time: Option<Duration>,
     create_time: Option<Duration>,
 }
@@ -114,13 +115,8 @@ impl Core {
             ending: CancellationToken::new(),
             closed: watch::Sender::new(None),
             sent: Mutex::new(Vec::new()),
-            book: Mutex::new(Book {
-                options,
-                io: Some(io),
-                stage: Stage::Unstarted,
-                image_time: None,
-                create_time: None,
-            }),
+            stage: watch::Sender::new(Stage::Unstarted),
+            book: Mutex::new(Book { options, io: Some(io), image_time: None, create_time: None }),
             spec,
         }
     }
@@ -163,12 +159,7 @@ impl Core {
 
     /// How far the task is.
     pub(crate) fn stage(&self) -> Stage {
-        self.book.lock().stage
-    }
-
-    /// The task is that far now.
-    pub(crate) fn set_stage(&self, stage: Stage) {
-        self.book.lock().stage = stage;
+        *self.stage.borrow()
     }
 
     /// Fails if the container is closed, or being closed.
@@ -197,15 +188,22 @@ impl Core {
     /// Lets `edit` change what is to be sent, as long as it is not.
     pub(crate) fn edit_options(&self, edit: &mut (dyn FnMut(&mut dyn Any) + Send)) -> Result<()> {
         self.check_open("edit engine options")?;
+        let late = || {
+            let asked = !matches!(&*self.creation.borrow(), Creation::NotAsked);
+            asked.then(|| {
+                Error::new(ErrorKind::InvalidState, "edit engine options")
+                    .message(format!("{} is sent to the engine already", self.subject()))
+            })
+        };
+        if let Some(late) = late() {
+            return Err(late);
+        }
         // On a copy, without a lock: the caller's code may call back.
         let mut options = self.options();
         edit(&mut options);
-        if !matches!(&*self.creation.borrow(), Creation::NotAsked) {
-            return Err(Error::new(ErrorKind::InvalidState, "edit engine options")
-                .message(format!("{} is sent to the engine already", self.subject())));
-        }
         self.book.lock().options = options;
-        Ok(())
+        // A create that began meanwhile may have taken the options before.
+        late().map_or(Ok(()), Err)
     }
 
     /// The image is known to be there.

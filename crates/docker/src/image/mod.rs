@@ -6,7 +6,7 @@ pub(crate) mod pulls;
 use std::sync::Arc;
 
 use longshore_driver_api::{Error, ImageStatus, Result};
-use longshore_images::{PullKey, resolve};
+use longshore_images::{PullKey, RetryPolicy, resolve};
 
 use crate::client::reply::Image;
 use crate::container::core::Core;
@@ -38,6 +38,7 @@ pub(crate) async fn pull(core: &Arc<Core>) -> Result<()> {
         image: core.image.clone(),
         platform,
         credential,
+        retry: RetryPolicy::new().attempts(shared.pull_attempts).total(shared.timeouts.pull_total),
     };
     let waiter = shared.pulls.join(key, work);
     let mut progress = waiter.progress();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use longshore_driver_api::{Credential, ImageRef, PullProgress, Result};
-use longshore_images::{Flight, ProgressSender, PullKey, Waiter};
+use longshore_images::{Flight, ProgressSender, PullKey, RetryPolicy, Waiter};
 use parking_lot::Mutex;
 
 use super::progress::Progress;
@@ -21,6 +21,7 @@ pub(super) struct Work {
     pub(super) image: ImageRef,
     pub(super) platform: Option<String>,
     pub(super) credential: Option<Credential>,
+    pub(super) retry: RetryPolicy,
 }
 
 impl Pulls {
@@ -32,18 +33,23 @@ impl Pulls {
 }
 
 async fn carry_out(work: Work, tell: ProgressSender<PullProgress>) -> Result<()> {
-    let Work { api, image, platform, credential } = work;
+    let Work { api, image, platform, credential, retry } = work;
     let credentials = credential.as_ref().map(|credential| shown(image.domain(), credential));
     let reference = image.canonical().to_owned();
     let request = PullRequest { reference, platform, credentials };
-    let progress = Mutex::new(Progress::default());
-    let step = |event| {
-        let mut progress = progress.lock();
-        progress.add(event);
-        tell.send(progress.sum());
+    let what = format!("image {}", image.canonical());
+    let attempt = async || {
+        // A new attempt tells of its own layers only; those that are there already count as done.
+        let progress = Mutex::new(Progress::default());
+        let step = |event| {
+            let mut progress = progress.lock();
+            progress.add(event);
+            tell.send(progress.sum());
+        };
+        let pulled = api.pull_image(&request, &step).await;
+        pulled.map_err(|error| pull_error(&what, error))
     };
-    let pulled = api.pull_image(&request, &step).await;
-    pulled.map_err(|error| pull_error(&format!("image {}", image.canonical()), error))
+    retry.run("pull", &what, attempt).await
 }
 
 fn shown(registry: &str, credential: &Credential) -> Credentials {

@@ -50,7 +50,7 @@ async fn wait_for_making(core: &Core) {
 }
 
 async fn wait_for_supervisor(core: &Core) {
-    if core.stage() != Stage::Running {
+    if core.stage() == Stage::Unstarted {
         return;
     }
     let mut exit = core.exit.subscribe();

@@ -70,8 +70,11 @@ impl Running for DockerRunning {
         {
             answer?;
         }
-        // Where nobody listens any more, the task has ended.
-        self.wait().await;
+        // Where nobody listens any more, the task has ended. Its output may not be read yet.
+        let mut stage = self.core().stage.subscribe();
+        let ended = stage.wait_for(|stage| *stage == Stage::Exited);
+        // The sender is in the core, which is held: it cannot go away.
+        let _ = ended.await;
         Ok(())
     }
 

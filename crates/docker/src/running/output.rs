@@ -18,9 +18,18 @@ use crate::client::error::ClientError;
 /// task's end; some leave it open.
 const SILENT: Duration = Duration::from_secs(3);
 
+/// How long output that is there already may take to reach the caller's writers once nobody waits
+/// for it any more.
+pub(super) const LAST_CALL: Duration = Duration::from_millis(250);
+
 /// What the pump is told while it works.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Signals {
+    /// The task was asked to end. The engine does not tell its end before everything is read that
+    /// it holds of the output: so much is read ahead of a writer that stays behind.
+    pub(super) asked: CancellationToken,
+    /// The task was killed: a writer that does not take anything is given up.
+    pub(super) hurry: CancellationToken,
     /// The task has ended: what is still to come comes at once.
     pub(super) exited: CancellationToken,
     /// Nobody waits for the rest any more.
@@ -61,7 +70,9 @@ impl Output {
         let mut wire = Demux::new(wire, tty);
         let mut end = None;
         while end.is_none() || !self.stdout.is_empty() || !self.stderr.is_empty() {
-            let reading = end.is_none() && self.stdout.has_room() && self.stderr.has_room();
+            let ahead = signals.asked.is_cancelled() || signals.hurry.is_cancelled();
+            let room = self.stdout.has_room(ahead) && self.stderr.has_room(ahead);
+            let reading = end.is_none() && room;
             let drained = self.stdout.is_empty() && self.stderr.is_empty();
             tokio::select! {
                 biased;
@@ -88,6 +99,11 @@ impl Output {
                         end = Some(ReadEnd::Cut);
                     }
                 },
+                () = signals.asked.cancelled(), if !ahead => {}
+                () = stalled(&signals.hurry), if !drained => {
+                    self.stdout.give_up();
+                    self.stderr.give_up();
+                }
                 // Starts anew with each piece: it is the silence that counts.
                 () = silence(&signals.exited), if reading && drained => {
                     end = Some(ReadEnd::Closed);
@@ -102,6 +118,12 @@ impl Output {
         };
         (OutputReport::new(self.stdout.report(stream), self.stderr.report(stream)), read)
     }
+}
+
+/// Starts anew with each step: it is the standstill that counts.
+async fn stalled(hurry: &CancellationToken) {
+    hurry.cancelled().await;
+    tokio::time::sleep(LAST_CALL).await;
 }
 
 async fn silence(exited: &CancellationToken) {

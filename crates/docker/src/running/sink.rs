@@ -8,6 +8,9 @@ use crate::client::demux::BUFFER;
 
 /// How much may wait for the caller's writer. A piece of the wire always fits on top.
 const WAITING: usize = 192 * 1024;
+/// How much may wait once the task was asked to end: what an engine holds of one stream (a mebibyte
+/// of its own, the socket and two pipes), so that it can tell the end.
+const WAITING_AT_THE_END: usize = 2 * 1024 * 1024;
 
 /// One output stream on its way to the caller.
 pub(super) struct Sink {
@@ -15,6 +18,7 @@ pub(super) struct Sink {
     writer: Option<Box<dyn AsyncWrite + Send + Unpin>>,
     wanted: bool,
     failed: bool,
+    given_up: bool,
     unflushed: bool,
     waiting: BytesMut,
     /// How much may still be delivered.
@@ -33,6 +37,7 @@ impl Sink {
             wanted: writer.is_some(),
             writer,
             failed: false,
+            given_up: false,
             unflushed: false,
             waiting: BytesMut::new(),
             left: limit.unwrap_or(u64::MAX),
@@ -41,9 +46,10 @@ impl Sink {
         }
     }
 
-    /// Whether one more piece of the wire may be put in.
-    pub(super) fn has_room(&self) -> bool {
-        self.waiting.len() <= WAITING
+    /// Whether one more piece of the wire may be put in; more of them once the task was asked to
+    /// end.
+    pub(super) fn has_room(&self, asked: bool) -> bool {
+        self.waiting.len() <= if asked { WAITING_AT_THE_END } else { WAITING }
     }
 
     /// Whether everything is with the caller.
@@ -87,21 +93,34 @@ impl Sink {
         };
         if result.is_err() {
             // It is not written to again; the task must not suffer from it.
-            self.writer = None;
             self.failed = true;
-            self.unflushed = false;
-            self.discarded += self.waiting.len() as u64;
-            self.waiting.clear();
+            self.stop_writing();
         }
+    }
+
+    /// Gives up a writer that does not take what waits for it. The rest is thrown away.
+    pub(super) fn give_up(&mut self) {
+        if self.writer.is_some() && !self.is_empty() {
+            self.given_up = true;
+            self.stop_writing();
+        }
+    }
+
+    fn stop_writing(&mut self) {
+        self.writer = None;
+        self.unflushed = false;
+        self.discarded += self.waiting.len() as u64;
+        self.waiting.clear();
     }
 
     /// What became of the stream, which ended with `end`. Gives the writer back to be dropped.
     pub(super) fn report(mut self, end: StreamEnd) -> StreamReport {
         self.writer = None;
-        let end = match (self.wanted, self.failed) {
-            (false, _) => StreamEnd::NotAttached,
-            (true, true) => StreamEnd::WriterFailed,
-            (true, false) => end,
+        let end = match (self.wanted, self.failed, self.given_up) {
+            (false, ..) => StreamEnd::NotAttached,
+            (_, true, _) => StreamEnd::WriterFailed,
+            (.., true) => StreamEnd::Abandoned,
+            _ => end,
         };
         StreamReport::new(end, self.delivered, self.discarded)
     }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use longshore_driver_api::{
-    Error, ErrorKind, Exit, ExitFacts, NotStarted, OomEvidence, Result, TaskIo,
+    Error, ErrorKind, Exit, ExitFacts, NotStarted, OomEvidence, OutputReport, Result, StreamEnd,
+    StreamReport, TaskIo,
 };
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -38,20 +39,20 @@ async fn launch(handle: &Arc<Handle>, id: String, io: TaskIo) -> Result<Arc<Dock
     let core = handle.core();
     let begun = Instant::now();
     let (attached, wait) = tokio::try_join!(attach(core, &id), register(core, &id))
-        .map_err(|error| engine_error("start", &core.subject(), error))?;
+        .map_err(|error| failed(core, error))?;
     let (stops, requests) = mpsc::unbounded_channel();
     let running = DockerRunning { handle: Arc::clone(handle), id: id.clone(), stops };
     match ask(core, &id).await {
         Ok(()) => {}
         Err(error) => {
             let Some(reason) = not_started(&error) else {
-                return Err(engine_error("start", &core.subject(), error));
+                return Err(failed(core, error));
             };
             finish_unstarted(core, reason, &error, begun.elapsed());
             return Ok(Arc::new(running));
         }
     }
-    core.set_stage(Stage::Running);
+    core.stage.send_replace(Stage::Running);
     let supervisor = Supervisor {
         core: Arc::clone(core),
         id,
@@ -64,6 +65,15 @@ async fn launch(handle: &Arc<Handle>, id: String, io: TaskIo) -> Result<Arc<Dock
     };
     core.shared.tasks.spawn(supervise(supervisor));
     Ok(Arc::new(running))
+}
+
+fn failed(core: &Core, error: ClientError) -> Error {
+    let error = engine_error("start", &core.subject(), error);
+    if error.kind() != ErrorKind::LogDriver {
+        return error;
+    }
+    let message = format!("log driver {:?}: {error}", core.spec.log.driver);
+    Error::new(ErrorKind::LogDriver, "start").message(message).because(error)
 }
 
 async fn attach(core: &Core, id: &str) -> Result<Option<RawStream>, ClientError> {
@@ -104,9 +114,15 @@ fn finish_unstarted(core: &Core, reason: NotStarted, error: &ClientError, start:
     facts.oom = OomEvidence::None;
     facts.engine_error = Some(error.to_string());
     let mut exit = Exit::from_facts(facts);
+    // Nothing ran, so nothing was written.
+    let whole = |wanted: bool| {
+        let end = if wanted { StreamEnd::Complete } else { StreamEnd::NotAttached };
+        StreamReport::new(end, 0, 0)
+    };
+    exit.output = OutputReport::new(whole(core.streams.stdout), whole(core.streams.stderr));
     (exit.timings.image, exit.timings.create) = core.times();
     exit.timings.start = Some(start);
-    core.set_stage(Stage::Exited);
+    core.stage.send_replace(Stage::Exited);
     core.exit.send_replace(Some(Arc::new(exit)));
 }
 

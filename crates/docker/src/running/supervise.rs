@@ -18,17 +18,13 @@ use tokio::time::Instant;
 use super::clock::{Clock, until};
 use super::deliver::{deliver, stop_signal};
 use super::end::{End, end_of, facts_of};
-use super::output::{Output, ReadEnd, Signals};
+use super::output::{LAST_CALL, Output, ReadEnd, Signals};
 use super::sink::Sink;
 use super::start::Unwatched;
 use super::{Stopping, cut, input, stats};
 use crate::client::stream::{FromContainer, RawStream};
 use crate::client::wait::PendingWait;
 use crate::container::core::{Core, Stage};
-
-/// How long output that is there already may take to reach the caller's writers once nobody waits
-/// for it any more.
-const LAST_CALL: Duration = Duration::from_millis(250);
 
 /// What a supervisor begins with.
 pub(super) struct Supervisor {
@@ -122,20 +118,24 @@ pub(super) async fn supervise(supervisor: Supervisor) {
                 () = core.ending.cancelled(), if !reasons.cancelled => {
                     // The removal kills it.
                     reasons.cancelled = true;
+                    signals.hurry.cancel();
                     give_up = Some(Instant::now() + patience);
                 }
                 () = core.cancel.cancelled(), if !reasons.cancelled => {
                     reasons.cancelled = true;
+                    signals.hurry.cancel();
                     give_up = Some(Instant::now() + patience);
                     asked.push(send(Signal::KILL, SentFor::Cancel));
                 }
                 () = signals.over_limit.cancelled(), if stops_beyond && !reasons.output_limit => {
                     reasons.output_limit = true;
+                    signals.hurry.cancel();
                     give_up.get_or_insert(Instant::now() + patience);
                     asked.push(send(Signal::KILL, SentFor::OutputLimit));
                 }
                 () = until(clock.end()), if !reasons.timed_out => {
                     reasons.timed_out = true;
+                    signals.asked.cancel();
                     kill_at = sooner(kill_at, core.spec.stop.grace, SentFor::Timeout);
                     let (core, id) = (&core, &id);
                     asked.push(Box::pin(async move {
@@ -145,6 +145,7 @@ pub(super) async fn supervise(supervisor: Supervisor) {
                 }
                 Some(stop) = requests.recv() => {
                     reasons.stopped = true;
+                    signals.asked.cancel();
                     kill_at = sooner(kill_at, stop.grace, SentFor::Stop);
                     let (core, id) = (&core, &id);
                     asked.push(Box::pin(async move {
@@ -156,6 +157,7 @@ pub(super) async fn supervise(supervisor: Supervisor) {
                 }
                 () = until(kill_at.map(|(at, _)| at)) => {
                     if let Some((_, reason)) = kill_at.take() {
+                        signals.hurry.cancel();
                         give_up.get_or_insert(Instant::now() + patience);
                         asked.push(send(Signal::KILL, reason));
                     }
@@ -184,9 +186,13 @@ pub(super) async fn supervise(supervisor: Supervisor) {
             }
         }
     };
-    drop(asked);
-    drop(finding_out);
     let run_time = started.elapsed();
+    drop(finding_out);
+    // A signal that ended the task counts as sent, though the end came before the answer.
+    let answers = async { while asked.next().await.is_some() {} };
+    let _ = tokio::time::timeout(LAST_CALL, answers).await;
+    drop(asked);
+    core.stage.send_replace(Stage::Exited);
     signals.exited.cancel();
     // Those who ask for a stop from now on are told that it has ended.
     requests.close();
@@ -217,7 +223,6 @@ pub(super) async fn supervise(supervisor: Supervisor) {
     exit.timings.start = Some(start_time);
     exit.timings.run = Some(run_time);
     exit.timings.drain = Some(drain_begun.elapsed());
-    core.set_stage(Stage::Exited);
     core.exit.send_replace(Some(Arc::new(exit)));
     drop(unwatched);
 }
