@@ -135,14 +135,16 @@ pub trait ContainerExt: Container {
     /// `Busy` if it vanished right after the pull. What [`Container::pull_image`] returns.
     fn ensure_image(&self) -> impl Future<Output = Result<()>> + Send {
         async move {
-            let policy = self.spec().pull;
-            if policy != PullPolicy::Always {
+            let spec = self.spec();
+            // An image that is named by its digest and is there cannot have changed.
+            let by_digest = spec.image.contains('@');
+            if spec.pull != PullPolicy::Always || by_digest {
                 match self.image_status().await? {
                     ImageStatus::Present => return Ok(()),
-                    ImageStatus::NeedsPull if policy == PullPolicy::Never => {
+                    ImageStatus::NeedsPull if spec.pull == PullPolicy::Never => {
                         let message = format!(
                             "image {:?} is not on the engine, and the pull policy is never: load it, or allow the pull",
-                            self.spec().image
+                            spec.image
                         );
                         return Err(
                             Error::new(ErrorKind::ImageNotFound, "ensure image").message(message)

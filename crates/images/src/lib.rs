@@ -1,24 +1,19 @@
-//! What container backends share about images: credentials, single-flight pulls, pull policy,
-//! retry and cache accounting.
+//! What container backends share about images: credentials, single-flight pulls, retry and cache
+//! accounting.
 //!
-//! Nothing here knows an engine. A backend asks [`pull_action`] what to do about a task's image,
-//! finds the registry's credential with [`resolve`], pulls with [`RetryPolicy`] inside a
+//! Nothing here knows an engine. A backend finds the registry's credential with [`resolve`], pulls with [`RetryPolicy`] inside a
 //! [`Flight`], so that many tasks share one pull, and keeps the images that are there under a
 //! size with an [`ImageCache`]:
 //!
 //! ```
 //! use std::time::Duration;
 //!
-//! use longshore_driver_api::{Credential, CredentialSource, NoHooks, PullPolicy, Result};
-//! use longshore_images::{
-//!     Flight, PullAction, PullKey, RetryPolicy, StaticCredentials, pull_action, resolve,
-//! };
+//! use longshore_driver_api::{Credential, CredentialSource, NoHooks, Result};
+//! use longshore_images::{Flight, PullKey, RetryPolicy, StaticCredentials, resolve};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<()> {
 //! let image = "ghcr.io/org/app:1".parse().expect("a valid reference");
-//! assert_eq!(pull_action(PullPolicy::Missing, &image, false)?, PullAction::Pull);
-//!
 //! let configured = StaticCredentials::new().with("ghcr.io", Credential::password("ann", "pw"))?;
 //! let credential = resolve(&NoHooks, &configured, &image).await?;
 //!
@@ -45,18 +40,17 @@
 //! - No error, log or `Debug` text holds a secret, or anything that a credential helper said.
 //! - Time is tokio's. Nothing blocks a runtime's thread: files are read in blocking tasks, and a
 //!   credential helper has a thread of its own and is killed when nobody waits for it any more.
+
 #![deny(missing_docs)]
 
 mod cache;
 mod credentials;
 mod flight;
 mod key;
-mod policy;
 mod retry;
 
 pub use cache::{BeingRemoved, CacheUsage, ImageCache, ImageFigures, ImageHold, Removal, Restored};
 pub use credentials::{Chain, ConfigFile, HelperOptions, InlineConfig, StaticCredentials, resolve};
 pub use flight::{Flight, FlightError, ProgressReceiver, ProgressSender, Waiter};
 pub use key::PullKey;
-pub use policy::{PullAction, pull_action};
 pub use retry::RetryPolicy;

@@ -156,7 +156,8 @@ pub enum PullPolicy {
     /// When it is not there.
     #[default]
     Missing,
-    /// Before every task, so that a moved tag is seen.
+    /// Before every task, so that a moved tag is seen. An image that is named by its digest
+    /// cannot move: it is pulled only when it is not there.
     Always,
 }
 
