@@ -1,6 +1,6 @@
 //! Images: which programs they hold, and who may pull them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use longshore_driver_api::{Credential, NotStarted, Signal, TaskSpec};
 
@@ -25,6 +25,7 @@ pub struct Image {
     entrypoint: Vec<String>,
     command: Vec<String>,
     stop_signal: Option<Signal>,
+    volumes: BTreeSet<String>,
     pub(crate) credential: Option<Credential>,
 }
 
@@ -82,6 +83,13 @@ impl Image {
         self
     }
 
+    /// Declares a volume: every container has an anonymous one of its own there.
+    #[must_use]
+    pub fn volume(mut self, path: impl Into<String>) -> Self {
+        self.volumes.insert(path.into());
+        self
+    }
+
     /// Lets the image be pulled only with this credential.
     #[must_use]
     pub fn needs(mut self, credential: Credential) -> Self {
@@ -108,6 +116,11 @@ impl Image {
             Some(File::NotExecutable) => Err(NotStarted::NotExecutable),
             None => self.any.clone().ok_or(NotStarted::NotFound),
         }
+    }
+
+    /// How many anonymous volumes a container of it has.
+    pub(crate) fn volumes(&self) -> usize {
+        self.volumes.len()
     }
 
     pub(crate) fn stop_signal_of(&self, spec: &TaskSpec) -> Signal {

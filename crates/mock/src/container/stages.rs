@@ -113,7 +113,7 @@ impl Core {
         let identity = self.driver.identity(&spec);
         let handle = self.handle.clone();
         let sandbox = Arc::new(Sandbox::new(identity, spec, handle, Arc::downgrade(engine)));
-        engine.insert(Arc::clone(&sandbox));
+        engine.insert(Arc::clone(&sandbox), &self.image_name());
         life.strays.push(Arc::clone(&sandbox));
         Ok(sandbox)
     }

@@ -156,6 +156,12 @@ impl Engine {
         self.0.all().iter().map(|sandbox| ContainerInfo::of(sandbox)).collect()
     }
 
+    /// The names of the anonymous volumes, sorted. Each goes with its container.
+    #[must_use]
+    pub fn volumes(&self) -> Vec<String> {
+        self.0.state().volumes.keys().cloned().collect()
+    }
+
     /// How many containers there are.
     #[must_use]
     pub fn counts(&self) -> Counts {

@@ -6,7 +6,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use longshore_driver_api::{
-    Error, ErrorKind, LogDriver, NetworkMode, NotStarted, Result, Signal, TaskSpec,
+    Error, ErrorKind, LogDriver, Mount, MountKind, NetworkMode, NotStarted, Result, Signal,
+    TaskSpec,
 };
 use longshore_stats::Timestamp;
 use parking_lot::{Mutex, MutexGuard};
@@ -46,6 +47,8 @@ pub(crate) struct State {
     pub(crate) rules: Rules,
     /// The newest last.
     pub(crate) programs: Vec<(When, Program)>,
+    /// Anonymous volumes, and the containers that they belong to.
+    pub(crate) volumes: BTreeMap<String, String>,
     pub(crate) networks: BTreeSet<String>,
     pub(crate) log_drivers: BTreeSet<String>,
     random: StdRng,
@@ -61,6 +64,7 @@ impl Shared {
                 owners: Owners::default(),
                 rules: Rules::default(),
                 programs: Vec::new(),
+                volumes: BTreeMap::new(),
                 networks: BTreeSet::new(),
                 log_drivers: names(&["none", "json-file", "local", "journald", "syslog"]),
                 random: StdRng::seed_from_u64(seed),
@@ -134,9 +138,19 @@ impl Shared {
         Error::new(ErrorKind::Disconnected, op.name()).message("the engine went down")
     }
 
-    /// Puts a container on the engine.
-    pub(crate) fn insert(&self, sandbox: Arc<Sandbox>) {
-        self.state().containers.insert(sandbox.id.clone(), sandbox);
+    /// Puts a container on the engine, with its anonymous volumes: those that its task asks for
+    /// and those that its image declares.
+    pub(crate) fn insert(&self, sandbox: Arc<Sandbox>, image: &str) {
+        let mut state = self.state();
+        let own = |mount: &&Mount| matches!(mount.kind, MountKind::Volume { source: None });
+        let asked = sandbox.spec.mounts.iter().filter(own).count();
+        let declared = state.images.get(image).map_or(0, |image| image.volumes());
+        for _ in 0..asked + declared {
+            let name: u128 = state.random.random();
+            state.volumes.insert(format!("{name:032x}"), sandbox.id.clone());
+        }
+        state.containers.insert(sandbox.id.clone(), sandbox);
+        drop(state);
         self.changed();
     }
 
@@ -146,7 +160,11 @@ impl Shared {
 
     /// Takes a container off the engine. One that is gone already is no error.
     pub(crate) fn remove(&self, sandbox: &Sandbox) {
-        let removed = self.state().containers.remove(&sandbox.id);
+        let removed = {
+            let mut state = self.state();
+            state.volumes.retain(|_, container| *container != sandbox.id);
+            state.containers.remove(&sandbox.id)
+        };
         if let Some(removed) = removed {
             removed.remove();
             self.changed();

@@ -4,6 +4,7 @@ mod child;
 mod inner;
 mod signals;
 mod streams;
+mod toll;
 
 pub use child::{Child, Memory};
 pub use signals::Trap;
@@ -54,19 +55,19 @@ impl Process {
     /// What it reads.
     #[must_use]
     pub fn stdin(&self) -> Input {
-        Input(Arc::clone(&self.0.slots().stdin))
+        Input::new(&self.0.slots().stdin)
     }
 
     /// What it writes to, and all that it writes if it has a terminal.
     #[must_use]
     pub fn stdout(&self) -> Output {
-        Output(Arc::clone(&self.0.slots().stdout))
+        Output::new(&self.0.slots().stdout)
     }
 
     /// What it writes errors to.
     #[must_use]
     pub fn stderr(&self) -> Output {
-        Output(Arc::clone(&self.0.slots().stderr))
+        Output::new(&self.0.slots().stderr)
     }
 
     /// Whether its streams are a terminal. It is a raw one: nothing is echoed or translated.
