@@ -13,12 +13,25 @@ const ATTEMPTS: u32 = 4;
 const FIRST_PAUSE: Duration = Duration::from_millis(40);
 
 /// Makes a call that can be repeated without harm, again after failures that pass by themselves.
-pub(crate) async fn again<T, F: Future<Output = Result<T>>>(
+pub(crate) async fn again<T, F: Future<Output = Result<T>>>(call: impl FnMut() -> F) -> Result<T> {
+    when(call, passes_by_itself).await
+}
+
+/// Makes a call that must not be carried out twice, again only if the engine has not got it or has
+/// put it off.
+pub(crate) async fn if_unsent<T, F: Future<Output = Result<T>>>(
+    call: impl FnMut() -> F,
+) -> Result<T> {
+    when(call, is_unsent).await
+}
+
+async fn when<T, F: Future<Output = Result<T>>>(
     mut call: impl FnMut() -> F,
+    may: fn(&ClientError) -> bool,
 ) -> Result<T> {
     for attempt in 1.. {
         match call().await {
-            Err(error) if attempt < ATTEMPTS && passes_by_itself(&error) => {
+            Err(error) if attempt < ATTEMPTS && may(&error) => {
                 tokio::time::sleep(pause(attempt)).await;
             }
             result => return result,
@@ -40,6 +53,10 @@ fn passes_by_itself(error: &ClientError) -> bool {
         ClientError::Status { status, .. } => matches!(status, 429 | 502 | 503 | 504),
         _ => false,
     }
+}
+
+fn is_unsent(error: &ClientError) -> bool {
+    matches!(error, ClientError::Unreachable { .. } | ClientError::Status { status: 429, .. })
 }
 
 #[cfg(test)]
@@ -79,6 +96,24 @@ mod tests {
             .await;
             assert!(result.is_err());
             assert_eq!(calls.get(), 1);
+        }
+    }
+    #[tokio::test(start_paused = true)]
+    async fn what_must_not_be_done_twice_is_asked_again_only_if_it_was_not_heard() {
+        let refused = || std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+        let unreachable = || ClientError::Unreachable { address: "a".into(), source: refused() };
+        let cut = || ClientError::Disconnected("cut".into());
+        let cases: [(&dyn Fn() -> ClientError, u32); 2] = [(&unreachable, ATTEMPTS), (&cut, 1)];
+        for (error, expected) in cases {
+            let calls = Cell::new(0);
+            let result: Result<()> = if_unsent(|| {
+                calls.set(calls.get() + 1);
+                let error = error();
+                async move { Err(error) }
+            })
+            .await;
+            assert!(result.is_err());
+            assert_eq!(calls.get(), expected);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Making the container on the engine.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use longshore_driver_api::{Error, ErrorKind, LABEL_TASK, Result};
 use tokio::time::Instant;
@@ -9,26 +10,38 @@ use super::core::{Core, Creation};
 use crate::client::error::ClientError;
 use crate::create::label;
 use crate::error::engine_error;
-use crate::retry::again;
+use crate::retry::if_unsent;
+
+/// How long a container is looked for at once whose making was asked for without an answer.
+const APPEARS: Duration = Duration::from_secs(1);
+/// How often it is looked for meanwhile.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Makes the container, or waits for the one who is at it.
 ///
 /// The request runs in a task of its own, so that a caller who gives up does not lose the answer.
+/// It is sent once: of two requests whose answers were lost, one could still be carried out after
+/// the other's container was removed.
 pub(super) async fn create(core: &Arc<Core>) -> Result<()> {
     core.check_open("create")?;
     let mut progress = core.creation.subscribe();
+    let mut lost = None;
     let begun = core.creation.send_if_modified(|creation| {
         // Under the lock of `creation`: whoever closes afterwards sees that it is in flight.
         let first = matches!(creation, Creation::NotAsked | Creation::Failed(..))
             && !core.ending.is_cancelled();
-        if first {
-            *creation = Creation::InFlight;
+        if first
+            && let Creation::Failed(error, Some(until)) =
+                std::mem::replace(creation, Creation::InFlight)
+        {
+            lost = Some((error, until));
         }
         first
     });
     if begun {
-        let made = Making { core: Arc::clone(core), issued: Instant::now(), answered: false };
-        core.shared.tasks.spawn(made.carry_out());
+        let issued = Instant::now();
+        let making = Making { core: Arc::clone(core), issued, lost, answered: false };
+        core.shared.tasks.spawn(making.carry_out());
     }
     loop {
         match &*progress.borrow_and_update() {
@@ -46,20 +59,34 @@ pub(super) async fn create(core: &Arc<Core>) -> Result<()> {
 struct Making {
     core: Arc<Core>,
     issued: Instant,
+    /// An earlier request without an answer: why, and until when its container may appear.
+    lost: Option<(Arc<Error>, Instant)>,
     answered: bool,
 }
 
 impl Making {
     async fn carry_out(mut self) {
-        let core = Arc::clone(&self.core);
+        let creation = match &self.lost {
+            Some((error, until)) => match self.appeared().await {
+                Some(id) => Creation::Done(id),
+                None => Creation::Failed(Arc::clone(error), Some(*until)),
+            },
+            None => self.ask().await,
+        };
+        self.answered = true;
+        self.core.creation.send_replace(creation);
+    }
+
+    async fn ask(&self) -> Creation {
+        let core = &self.core;
         let mut body = core.options().body;
         let mut labels = core.shared.labels.clone();
         labels.insert(LABEL_TASK.to_owned(), core.spec.id.clone());
         label(&mut body, &labels);
         let api = &core.shared.api;
         let platform = core.spec.platform.as_deref();
-        let created = again(|| api.create_container(&core.name, platform, &body)).await;
-        let creation = match created {
+        let created = if_unsent(|| api.create_container(&core.name, platform, &body)).await;
+        match created {
             Ok(created) => {
                 for warning in created.warnings.iter().filter(|warning| !warning.is_empty()) {
                     tracing::warn!(container = core.name, task = core.spec.id, "{warning}");
@@ -67,28 +94,38 @@ impl Making {
                 core.created_in(self.issued.elapsed());
                 Creation::Done(created.id)
             }
-            // Nobody else knows the name: an earlier request did it whose answer was lost.
-            Err(error) if error.status() == Some(409) => self.adopt(error).await,
+            Err(error) if error.is_answer_lost() => match self.appeared().await {
+                Some(id) => Creation::Done(id),
+                None => self.failed(error),
+            },
             Err(error) => self.failed(error),
-        };
-        self.answered = true;
-        core.creation.send_replace(creation);
+        }
     }
 
-    async fn adopt(&self, conflict: ClientError) -> Creation {
-        let api = &self.core.shared.api;
-        match again(|| api.inspect_container(&self.core.name)).await {
-            Ok(container) => {
-                self.core.created_in(self.issued.elapsed());
-                Creation::Done(container.id)
+    /// Looks for the container by its name, which nobody else knows; its id if it is there.
+    async fn appeared(&self) -> Option<String> {
+        let give_up = Instant::now() + APPEARS;
+        loop {
+            match self.core.shared.api.inspect_container(&self.core.name).await {
+                Ok(container) => {
+                    self.core.created_in(self.issued.elapsed());
+                    return Some(container.id);
+                }
+                Err(_) if Instant::now() >= give_up => return None,
+                Err(_) => tokio::time::sleep(LOOK).await,
             }
-            Err(error) if error.is_not_found() => self.failed(conflict),
-            Err(error) => Creation::Failed(Arc::new(self.error(error)), Some(self.until())),
         }
     }
 
     fn failed(&self, error: ClientError) -> Creation {
-        let until = error.is_answer_lost().then(|| self.until());
+        let until = match error.status() {
+            _ if error.is_answer_lost() => Some(self.until()),
+            // Somebody between gave up: the engine may still be at it.
+            Some(502..=504) => Some(self.until()),
+            // The engine has done what it will do, and that may be half of it.
+            Some(500..) => Some(Instant::now()),
+            _ => None,
+        };
         Creation::Failed(Arc::new(self.error(error)), until)
     }
 
@@ -118,8 +155,8 @@ impl Drop for Making {
             // The runtime is gone, and the answer with it.
             let error = Error::new(ErrorKind::Cancelled, "create")
                 .message(format!("the runtime ended while {} was made", self.core.subject()));
-            let lost = Creation::Failed(Arc::new(error), Some(self.until()));
-            self.core.creation.send_replace(lost);
+            let until = self.lost.as_ref().map_or_else(|| self.until(), |(_, until)| *until);
+            self.core.creation.send_replace(Creation::Failed(Arc::new(error), Some(until)));
         }
     }
 }

@@ -1,0 +1,115 @@
+//! Making a container when the engine's answer is lost: made once, found, or removed.
+
+#[expect(unreachable_pub, reason = "the module is shared with the unit tests")]
+#[expect(dead_code, reason = "other tests use the rest of it")]
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use longshore_docker::{DockerConfig, DockerDriver};
+use longshore_driver_api::{Container, Driver, Task, TaskSpec};
+use support::{Request, Script, ScriptedEngine, empty, json};
+
+const VERSION: &str = r#"{"Version":"20.10.24","ApiVersion":"1.41","MinAPIVersion":"1.12"}"#;
+const INFO: &str = r#"{"ID":"e","OSType":"linux","CgroupVersion":"1","MemoryLimit":true}"#;
+
+/// An engine that answers everything but what a test is about.
+fn engine(answer: impl Fn(&Request) -> Option<Script> + Send + Sync + 'static) -> ScriptedEngine {
+    ScriptedEngine::start(move |request| {
+        if let Some(script) = answer(request) {
+            return script;
+        }
+        if request.is("GET /version") {
+            json(200, VERSION)
+        } else if request.is("GET /info") {
+            json(200, INFO)
+        } else {
+            json(404, r#"{"message":"No such container: c"}"#)
+        }
+    })
+}
+
+async fn open(engine: &ScriptedEngine, run_dir: &tempfile::TempDir) -> DockerDriver {
+    let mut config = DockerConfig::default();
+    config.host = Some(engine.address());
+    config.run_dir = Some(run_dir.path().join("run"));
+    config.reap_on_open = false;
+    config.timeouts.work = Duration::from_millis(1500);
+    DockerDriver::open(config).await.unwrap()
+}
+
+fn reserved(driver: &DockerDriver) -> Arc<dyn Container> {
+    driver.container(Task::new(TaskSpec::builder("alpine").build().unwrap())).unwrap()
+}
+
+fn count(engine: &ScriptedEngine, what: &str) -> usize {
+    engine.seen().iter().filter(|request| request.is(what)).count()
+}
+
+#[tokio::test]
+async fn a_container_whose_making_was_not_answered_is_taken_when_it_appears() {
+    let looks = AtomicU32::new(0);
+    let engine = engine(move |request| {
+        if request.is("POST /containers/create") {
+            return Some(Script::new());
+        }
+        let look = request.is("GET /containers/longshore-");
+        (look && looks.fetch_add(1, Ordering::SeqCst) > 1).then(|| json(200, r#"{"Id":"0f"}"#))
+    });
+    let run_dir = tempfile::tempdir().unwrap();
+    let driver = open(&engine, &run_dir).await;
+    let container = reserved(&driver);
+    container.create().await.unwrap();
+    assert_eq!(container.engine_id().as_deref(), Some("0f"));
+    assert_eq!(count(&engine, "POST /containers/create"), 1);
+    container.close().await.unwrap();
+    assert_eq!(count(&engine, "DELETE /containers/0f"), 1);
+}
+
+#[tokio::test]
+async fn a_container_whose_making_was_not_answered_is_never_asked_for_twice() {
+    let engine = engine(|request| request.is("POST /containers/create").then(Script::new));
+    let run_dir = tempfile::tempdir().unwrap();
+    let driver = open(&engine, &run_dir).await;
+    let container = reserved(&driver);
+    let first = container.create().await.unwrap_err();
+    let second = container.create().await.unwrap_err();
+    assert_eq!(first.to_string(), second.to_string());
+    assert_eq!(count(&engine, "POST /containers/create"), 1);
+}
+
+#[tokio::test]
+async fn a_container_that_appears_late_is_removed() {
+    let removals = AtomicU32::new(0);
+    let engine = engine(move |request| {
+        if request.is("POST /containers/create") {
+            return Some(Script::new());
+        }
+        let remove = request.is("DELETE /containers/longshore-");
+        (remove && removals.fetch_add(1, Ordering::SeqCst) == 2).then(|| empty(204))
+    });
+    let run_dir = tempfile::tempdir().unwrap();
+    let driver = open(&engine, &run_dir).await;
+    let container = reserved(&driver);
+    container.create().await.unwrap_err();
+    container.close().await.unwrap();
+    assert_eq!(count(&engine, "DELETE /containers/longshore-"), 3);
+}
+
+#[tokio::test]
+async fn what_an_engine_made_before_it_failed_is_removed() {
+    let engine = engine(|request| {
+        if request.is("POST /containers/create") {
+            return Some(json(500, r#"{"message":"boom"}"#));
+        }
+        request.is("DELETE /containers/longshore-").then(|| empty(204))
+    });
+    let run_dir = tempfile::tempdir().unwrap();
+    let driver = open(&engine, &run_dir).await;
+    let container = reserved(&driver);
+    container.create().await.unwrap_err();
+    container.close().await.unwrap();
+    assert_eq!(count(&engine, "DELETE /containers/longshore-"), 1);
+}
