@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use lexopt::prelude::*;
 use xshell::{Shell, cmd};
 
@@ -12,6 +12,9 @@ use crate::leaks::{self, Scope};
 use crate::registry::Registry;
 use crate::steps::Steps;
 use crate::workspace::Workspace;
+
+/// What tests are told by environment variables.
+type Env = BTreeMap<&'static str, String>;
 
 /// What a run of tests is asked to do.
 pub(crate) struct Options {
@@ -64,7 +67,7 @@ pub(crate) fn all(
     leaks::adopt()?;
     println!("seed: LONGSHORE_SEED={}", options.seed);
     let testee = image::build_testee(sh, workspace).context("build the testee")?;
-    let mut env = BTreeMap::new();
+    let mut env = Env::new();
     env.insert("LONGSHORE_TESTEE", testee.display().to_string());
     env.insert("LONGSHORE_SEED", options.seed.to_string());
     if options.soak {
@@ -102,7 +105,7 @@ fn with_engine(
     workspace: &Workspace,
     options: &Options,
     engine: &Engine,
-    mut env: BTreeMap<&'static str, String>,
+    mut env: Env,
     steps: &mut Steps,
 ) -> Result<()> {
     let registries = Registry::pair(sh, workspace);
@@ -112,36 +115,40 @@ fn with_engine(
         env.insert("LONGSHORE_TEST_REGISTRY_USER", Registry::USER.to_owned());
         env.insert("LONGSHORE_TEST_REGISTRY_PASSWORD", Registry::PASSWORD.to_owned());
     }
-    let scope = Scope::of(engine, workspace)?;
-    let counted = |steps: &mut Steps, name: &str, args: &[&str]| {
-        steps.run(name, || {
-            let before = scope.look()?;
-            let tested = cargo_test(sh, args, &env);
-            // A failed test is the first thing to say; what it left is worth saying as well.
-            let clean = scope.expect_no_more_than(&before);
-            match (tested, clean) {
-                (Err(failed), Err(leaked)) => Err(failed.context(format!("{leaked:#}"))),
-                (tested, clean) => tested.and(clean),
+    let scope = Scope::of(engine, workspace);
+    let tested = scope.map(|scope| {
+        counted(steps, "cargo test", &scope, || cargo_test(sh, &[], &env));
+        for (label, name) in engine_targets(workspace) {
+            match &registries {
+                Err(reason) if name.starts_with("engine_registry") => {
+                    skip(steps, options, &label, &format!("{reason:#}"));
+                }
+                _ => counted(steps, &label, &scope, || cargo_test(sh, &["--test", &name], &env)),
             }
-        });
-    };
-    counted(steps, "cargo test", &[]);
-    for (label, name) in engine_targets(workspace) {
-        match &registries {
-            Err(reason) if name.starts_with("engine_registry") => {
-                skip(steps, options, &label, &format!("{reason:#}"));
-            }
-            _ => counted(steps, &label, &["--test", &name]),
         }
+    });
+    if let Ok((plain, auth)) = registries {
+        plain.down()?;
+        auth.down()?;
     }
-    match registries {
-        Ok((plain, auth)) => plain.down().and(auth.down()),
-        Err(_) => Ok(()),
-    }
+    tested
+}
+
+/// A step that must also leave nothing behind.
+fn counted(steps: &mut Steps, name: &str, scope: &Scope, test: impl FnOnce() -> Result<()>) {
+    steps.run(name, || {
+        let before = scope.look()?;
+        let tested = test();
+        // A failed test is the first thing to say; what it left is worth saying as well.
+        match (tested, scope.expect_no_more_than(&before)) {
+            (Err(failed), Err(leaked)) => bail!("{failed:#}\n{leaked:#}"),
+            (tested, clean) => tested.and(clean),
+        }
+    });
 }
 
 /// The same features for every run, so that nothing is built twice.
-fn cargo_test(sh: &Shell, args: &[&str], env: &BTreeMap<&'static str, String>) -> Result<()> {
+fn cargo_test(sh: &Shell, args: &[&str], env: &Env) -> Result<()> {
     let command =
         cmd!(sh, "cargo test --quiet --no-fail-fast --workspace --all-features {args...}");
     command.envs(env).quiet().run()?;

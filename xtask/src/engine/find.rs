@@ -18,10 +18,21 @@ pub(crate) struct Obtained {
 
 impl Obtained {
     /// Stops the engine if it was started for this use alone.
-    pub(crate) fn release(self) -> Result<()> {
-        match self.private {
+    pub(crate) fn release(mut self) -> Result<()> {
+        match self.private.take() {
             Some(private) => private.down(),
             None => Ok(()),
+        }
+    }
+}
+
+/// The same after an error or a panic on the way. What a signal leaves is taken over by the next run.
+impl Drop for Obtained {
+    fn drop(&mut self) {
+        if let Some(private) = self.private.take()
+            && let Err(error) = private.down()
+        {
+            eprintln!("stop the private engine: {error:#}");
         }
     }
 }
