@@ -1,6 +1,7 @@
 //! What a driver and all its containers have in common.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
@@ -17,7 +18,6 @@ use crate::image::pulls::Pulls;
 use crate::reaper::Reaper;
 
 /// What a driver and all its containers have in common.
-#[derive(Debug)]
 pub(crate) struct Shared {
     /// The engine.
     pub(crate) api: Arc<dyn DockerApi>,
@@ -48,6 +48,17 @@ pub(crate) struct Shared {
     lease: Mutex<Option<Lease>>,
     containers: Mutex<HashMap<u64, Weak<Core>>>,
     next_key: AtomicU64,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Docker")
+            .field("api", &self.api)
+            .field("application", &self.application)
+            .field("owner", &self.owner)
+            .field("containers", &self.containers.lock().len())
+            .finish_non_exhaustive()
+    }
 }
 
 /// What a driver begins with.

@@ -1,6 +1,7 @@
 //! What is known of a container, shared by its handles, its supervisor and the reaper.
 
 use std::any::Any;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +20,6 @@ use crate::options::EngineOptions;
 use crate::shared::Shared;
 
 /// What is known of a container.
-#[derive(Debug)]
 pub(crate) struct Core {
     /// The driver's part.
     pub(crate) shared: Arc<Shared>,
@@ -220,6 +220,17 @@ impl Core {
     pub(crate) fn times(&self) -> (Option<Duration>, Option<Duration>) {
         let book = self.book.lock();
         (book.image_time, book.create_time)
+    }
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Container")
+            .field("name", &self.name)
+            .field("task", &self.spec.id)
+            .field("id", &self.engine_id())
+            .field("state", &self.state())
+            .finish_non_exhaustive()
     }
 }
 

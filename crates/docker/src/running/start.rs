@@ -90,11 +90,8 @@ async fn register(core: &Core, id: &str) -> Result<PendingWait, ClientError> {
 /// Starts it. Where the answer is lost, the engine is asked what became of it.
 async fn ask(core: &Core, id: &str) -> Result<(), ClientError> {
     let api = &core.shared.api;
-    let error = match api.start_container(id).await {
-        // It is ours alone: who else started it was an attempt of ours whose answer was lost.
-        Ok(_) => return Ok(()),
-        Err(error) => error,
-    };
+    // "Started already" is fine: the name is ours alone, and so was the attempt that did it.
+    let Err(error) = api.start_container(id).await else { return Ok(()) };
     if !error.is_answer_lost() {
         return Err(error);
     }

@@ -46,8 +46,6 @@ pub enum Step {
     Send(Vec<u8>),
     /// Waits.
     Pause(Duration),
-    /// Reads exactly so many bytes of what comes after the request.
-    Read(usize),
     /// Reads to the end of what comes, and sends it back.
     EchoToEnd,
     /// Keeps the connection open for as long as the other side does.
@@ -184,10 +182,6 @@ async fn serve(
         match step {
             Step::Send(bytes) => stream.write_all(&bytes).await?,
             Step::Pause(time) => tokio::time::sleep(time).await,
-            Step::Read(count) => {
-                let mut bytes = vec![0; count];
-                stream.read_exact(&mut bytes).await?;
-            }
             Step::EchoToEnd => {
                 let mut bytes = Vec::new();
                 stream.read_to_end(&mut bytes).await?;
@@ -200,4 +194,34 @@ async fn serve(
         }
     }
     Ok(())
+}
+
+/// What an engine usually answers: every call succeeds, the task writes nothing and ends with 0.
+pub fn usual(request: &Request) -> Script {
+    let version = r#"{"Version":"20.10.24","ApiVersion":"1.41","MinAPIVersion":"1.12","Os":"linux","Arch":"amd64"}"#;
+    let exited = r#"{"Id":"c1","State":{"Status":"exited","Running":false,"ExitCode":0}}"#;
+    let table = [
+        ("GET /version", json(200, version)),
+        ("GET /info", json(200, r#"{"MemoryLimit":true,"CgroupVersion":"2"}"#)),
+        ("GET /images/", json(200, r#"{"Os":"linux","Architecture":"amd64"}"#)),
+        ("GET /containers/json", json(200, "[]")),
+        ("GET /containers/", json(200, exited)),
+        ("POST /containers/create", json(201, r#"{"Id":"c1","Warnings":null}"#)),
+        ("POST /containers/c1/attach", upgrade(b"")),
+        ("POST /containers/c1/wait", waited(Duration::ZERO, 0)),
+        ("DELETE /containers/", empty(204)),
+    ];
+    let found = table.into_iter().find(|(call, _)| request.is(call));
+    found.map_or_else(|| empty(204), |(_, script)| script)
+}
+
+/// A wait that is registered at once and ends after a time.
+pub fn waited(after: Duration, code: i64) -> Script {
+    let mut script = chunked();
+    script.extend([
+        Step::Pause(after),
+        chunk(format!("{{\"StatusCode\":{code},\"Error\":null}}\n").as_bytes()),
+        Step::Send(b"0\r\n\r\n".to_vec()),
+    ]);
+    script
 }
