@@ -14,6 +14,9 @@ use crate::trial::{Step, Trial};
 use crate::verdict::{Outcome, Stop};
 use crate::{Fixture, Hosting, Verdict};
 
+/// How much longer than a case the check afterwards may take before its thread is given up.
+const CLEANING: Duration = Duration::from_secs(90);
+
 /// On what cases run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -53,7 +56,7 @@ where
     if let Err(error) = runner {
         return Verdict::Failed(format!("cannot start a thread: {error}"));
     }
-    let verdict = match told.recv_timeout(length * 2) {
+    let verdict = match told.recv_timeout(length + CLEANING) {
         Ok(verdict) => verdict,
         Err(mpsc::RecvTimeoutError::Timeout) => Verdict::Failed(format!(
             "stuck: the runtime's threads are blocked, or something keeps them busy; the last step was {:?}",

@@ -55,7 +55,7 @@ pub(crate) fn find(name: &str) -> Case {
 /// [`Fixture`](crate::Fixture), evaluated for each case inside of its runtime (it must not await);
 /// `runtime` is `Paused` or `Real`, as in [`Runtime`](crate::Runtime).
 ///
-/// ```ignore
+/// ```text
 /// longshore_conformance::suite! {
 ///     name: in_memory,
 ///     fixture: InMemory::new(),

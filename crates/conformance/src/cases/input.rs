@@ -82,14 +82,14 @@ pub(crate) async fn a_task_answers_while_its_input_is_open(t: Trial) -> Outcome 
     let started = t.started(task).await?;
     let mut lines = BufReader::new(output).lines();
     let conversation = async {
-        assert_eq!(lines.next_line().await.unwrap().as_deref(), Some("ready"));
+        assert_eq!(lines.next_line().await?.as_deref(), Some("ready"));
         for text in ["one", "two", "three"] {
-            input.write_all(format!("out {text}\n").as_bytes()).await.unwrap();
-            assert_eq!(lines.next_line().await.unwrap().as_deref(), Some(text));
+            input.write_all(format!("out {text}\n").as_bytes()).await?;
+            assert_eq!(lines.next_line().await?.as_deref(), Some(text));
         }
-        input.write_all(b"exit 4\n").await.unwrap();
+        input.write_all(b"exit 4\n").await
     };
-    t.done("talk with the task", conversation).await?;
+    t.done("talk with the task", conversation).await?.expect("the driver reads and writes");
     let exit = t.done("wait", started.running.wait()).await?;
     assert_eq!(exit.outcome, Ending::Code(4), "{exit:?}");
     Ok(())

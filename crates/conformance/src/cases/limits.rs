@@ -47,7 +47,9 @@ pub(crate) async fn output_of_exactly_the_limit_is_whole(t: Trial) -> Outcome {
 pub(crate) async fn a_task_is_ended_at_its_limit_if_asked(t: Trial) -> Outcome {
     let (io, captured) = t.only_stdout();
     let limit = OutputLimit::stop_beyond(ByteSize(50_000));
-    let spec = t.spec(&Act::write(1 << 40, t.seed())).output_limit(limit);
+    let act =
+        Write { stdout: 1 << 40, stderr: 0, chunk: 4096, seed: t.seed(), rate: Some(50 << 20) };
+    let spec = t.spec(&Act::Write(act)).output_limit(limit);
     let exit = t.run(Task::new(built(spec)).io(io)).await?;
     assert_eq!(exit.outcome, Ending::OutputLimit, "{exit:?}");
     assert_eq!(exit.status(), "killed");
