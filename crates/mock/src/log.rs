@@ -60,7 +60,7 @@ impl Call {
 }
 
 /// Every call to an engine's drivers, in order, from the engine's beginning or the last
-/// [`clear`](Self::clear). Clones share it.
+/// [`clear`](Self::clear). Clones share it. What is given to its methods must not use it itself.
 #[derive(Clone)]
 pub struct CallLog(Arc<Shared>);
 

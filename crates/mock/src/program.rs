@@ -3,6 +3,7 @@
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::{Ended, Process, Steps};
 
@@ -47,6 +48,30 @@ impl Program {
     #[must_use]
     pub fn exit(code: u8) -> Self {
         Steps::new().exit(code)
+    }
+
+    /// Runs these in turn, one each time that it is started, and then the last one for ever.
+    /// Without any it ends at once with code 0.
+    ///
+    /// ```
+    /// use longshore_mock::{Engine, Program};
+    ///
+    /// // A task that fails twice and then succeeds.
+    /// let engine = Engine::new();
+    /// let flaky = Program::in_turn([Program::exit(1), Program::exit(1), Program::exit(0)]);
+    /// engine.run_task("flaky", flaky);
+    /// ```
+    #[must_use]
+    pub fn in_turn(programs: impl IntoIterator<Item = Self>) -> Self {
+        let programs: Vec<Self> = programs.into_iter().collect();
+        let started = AtomicUsize::new(0);
+        Self(Arc::new(move |process| {
+            let turn = started.fetch_add(1, Ordering::Relaxed);
+            match programs.get(turn).or(programs.last()) {
+                Some(program) => program.run(process),
+                None => Box::pin(std::future::ready(Ended::Code(0))),
+            }
+        }))
     }
 
     /// Does some simple things one after the other.

@@ -33,8 +33,10 @@ impl Core {
             self.check_image(Op::ImageStatus)?;
             let mut life = self.life.lock();
             self.check_open(&life, Op::ImageStatus)?;
-            life.timings.image = Some(self.reserved.elapsed());
             let there = self.hold_image(&mut life);
+            if there && life.timings.image.is_none() {
+                life.timings.image = Some(self.reserved.elapsed());
+            }
             Ok(if there { ImageStatus::Present } else { ImageStatus::NeedsPull })
         };
         self.driver.ask(Op::ImageStatus, Some(&self.spec), effect).await
@@ -119,27 +121,32 @@ impl Core {
     }
 
     pub(super) async fn start(self: &Arc<Self>, token: &Arc<Token>) -> Result<Arc<MockRunning>> {
+        let mut dropped = CloseUnlessDone { core: self, done: false };
+        let started = self.start_once().await;
+        let mut life = self.life.lock();
+        let started = started.and_then(|()| self.check_open(&life, Op::Start));
+        // A failure leaves it to the caller, unless the process was started all the same.
+        dropped.done = started.is_ok() || life.run.is_none();
+        let running = started.map(|()| running(&mut life, token));
+        drop(life);
+        drop(dropped);
+        running
+    }
+
+    async fn start_once(&self) -> Result<()> {
         let _stage = self.stage.lock().await;
         let sandbox = {
-            let mut life = self.life.lock();
+            let life = self.life.lock();
             self.check_open(&life, Op::Start)?;
             if life.run.is_some() {
-                return Ok(running(&mut life, token));
+                return Ok(());
             }
             let created = life.sandbox.clone();
             created.ok_or_else(|| self.invalid(Op::Start, "is not created yet: create it"))?
         };
-        let mut dropped = CloseUnlessDone { core: self, done: false };
         let began = Instant::now();
         let effect = || self.launch(&sandbox, began);
-        let started = self.driver.ask(Op::Start, Some(&self.spec), effect).await;
-        // A failure leaves it to the caller, unless the process was started all the same.
-        dropped.done = started.is_ok() || self.life.lock().run.is_none();
-        drop(dropped);
-        started?;
-        let mut life = self.life.lock();
-        self.check_open(&life, Op::Start)?;
-        Ok(running(&mut life, token))
+        self.driver.ask(Op::Start, Some(&self.spec), effect).await
     }
 
     /// What the engine does to start the process, with its streams attached before.

@@ -22,6 +22,7 @@ impl Inner {
         let trying = async move {
             for n in 0..TRIES {
                 sleep(Duration::from_millis(100) * 2_u32.pow(n)).await;
+                driver.engine.up().await;
                 if driver.remove_leftover(&sandbox).await.is_ok() {
                     return;
                 }

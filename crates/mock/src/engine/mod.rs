@@ -53,21 +53,22 @@ impl Engine {
         MockDriver::new(Arc::clone(&self.0), config)
     }
 
-    /// Adds a rule by which calls are answered, after those that are there.
+    /// Adds a rule by which calls are answered, after those that are there. Its condition may look
+    /// at the engine, but not add rules.
     pub fn rule(&self, rule: Rule) {
-        self.0.state().rules.add(rule);
+        self.0.rules().add(rule);
     }
 
     /// Takes away all rules.
     pub fn clear_rules(&self) {
-        self.0.state().rules.clear();
+        self.0.rules().clear();
     }
 
     /// Runs `program` as the main process of those tasks that `when` chooses, whatever their image
     /// and arguments are. Of several, the one that was added last is asked first. It is not asked
     /// for containers that are started already.
     pub fn run(&self, when: impl Fn(&TaskSpec) -> bool + Send + Sync + 'static, program: Program) {
-        self.0.state().programs.push((Box::new(when), program));
+        self.0.state().programs.push((Arc::new(when), program));
     }
 
     /// As [`run`](Self::run), for the tasks with this id.

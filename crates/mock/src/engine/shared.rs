@@ -23,10 +23,13 @@ use crate::sandbox::Sandbox;
 use crate::{CallLog, Calling, Op, Program};
 
 /// Chooses tasks by their description.
-type When = Box<dyn Fn(&TaskSpec) -> bool + Send + Sync>;
+type When = Arc<dyn Fn(&TaskSpec) -> bool + Send + Sync>;
 
 pub(crate) struct Shared {
     state: Mutex<State>,
+    // Apart from the state, because a rule's condition may look at the engine.
+    rules: Mutex<Rules>,
+    random: Mutex<StdRng>,
     pub(crate) log: CallLog,
     power: watch::Sender<Power>,
     changed: watch::Sender<()>,
@@ -44,14 +47,12 @@ pub(crate) struct State {
     pub(crate) containers: BTreeMap<String, Arc<Sandbox>>,
     pub(crate) images: Images,
     pub(crate) owners: Owners,
-    pub(crate) rules: Rules,
     /// The newest last.
     pub(crate) programs: Vec<(When, Program)>,
     /// Anonymous volumes, and the containers that they belong to.
     pub(crate) volumes: BTreeMap<String, String>,
     pub(crate) networks: BTreeSet<String>,
     pub(crate) log_drivers: BTreeSet<String>,
-    random: StdRng,
 }
 
 impl Shared {
@@ -62,13 +63,13 @@ impl Shared {
                 containers: BTreeMap::new(),
                 images: Images::new(),
                 owners: Owners::default(),
-                rules: Rules::default(),
                 programs: Vec::new(),
                 volumes: BTreeMap::new(),
                 networks: BTreeSet::new(),
                 log_drivers: names(&["none", "json-file", "local", "journald", "syslog"]),
-                random: StdRng::seed_from_u64(seed),
             }),
+            rules: Mutex::default(),
+            random: Mutex::new(StdRng::seed_from_u64(seed)),
             log: CallLog::new(),
             power: watch::Sender::new(Power { up: true, falls: 0 }),
             changed: watch::Sender::new(()),
@@ -91,14 +92,16 @@ impl Shared {
     }
 
     pub(crate) fn plan(&self, call: &Calling<'_>) -> Plan {
-        let State { rules, random, .. } = &mut *self.state();
-        rules.plan(call, random)
+        self.rules.lock().plan(call, &mut self.random.lock())
+    }
+
+    pub(crate) fn rules(&self) -> MutexGuard<'_, Rules> {
+        self.rules.lock()
     }
 
     /// A name that nothing else on the engine has.
     pub(crate) fn random_id(&self) -> String {
-        let high: u128 = self.state().random.random();
-        let low: u128 = self.state().random.random();
+        let [high, low]: [u128; 2] = self.random.lock().random();
         format!("{high:032x}{low:032x}")
     }
 
@@ -130,6 +133,12 @@ impl Shared {
             .message("the engine is stopped: start it again"))
     }
 
+    /// Waits until the engine answers.
+    pub(crate) async fn up(&self) {
+        // The sender is in `self`.
+        let _ = self.power.subscribe().wait_for(|power| power.up).await;
+    }
+
     /// Waits until the engine has gone down since `then`, and says what that means for a call.
     pub(crate) async fn cut_off(&self, op: Op, then: Power) -> Error {
         let mut power = self.power.subscribe();
@@ -146,8 +155,7 @@ impl Shared {
         let asked = sandbox.spec.mounts.iter().filter(own).count();
         let declared = state.images.get(image).map_or(0, |image| image.volumes());
         for _ in 0..asked + declared {
-            let name: u128 = state.random.random();
-            state.volumes.insert(format!("{name:032x}"), sandbox.id.clone());
+            state.volumes.insert(self.random_id(), sandbox.id.clone());
         }
         state.containers.insert(sandbox.id.clone(), sandbox);
         drop(state);
@@ -204,11 +212,13 @@ impl Shared {
         spec: &TaskSpec,
         image: &str,
     ) -> (Result<Program, NotStarted>, Vec<String>) {
-        let state = self.state();
-        let image = state.images.get(image).cloned().unwrap_or_default();
+        let (image, programs) = {
+            let state = self.state();
+            let image = state.images.get(image).cloned().unwrap_or_default();
+            (image, state.programs.clone())
+        };
         let argv = image.argv(spec);
-        let chosen = state.programs.iter().rev().find(|(when, _)| when(spec));
-        let program = match chosen {
+        let program = match programs.iter().rev().find(|(when, _)| when(spec)) {
             Some((_, program)) => Ok(program.clone()),
             None => image.find(argv.first()),
         };
