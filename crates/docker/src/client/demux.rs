@@ -101,9 +101,14 @@ impl<R: AsyncRead + Unpin> Demux<R> {
         }
     }
 
+    /// Whether everything that was begun has been read to its end.
+    pub(crate) fn is_between_frames(&self) -> bool {
+        matches!(self.state, State::Header { have: 0, .. } | State::Payload { left: 0, .. })
+    }
+
     fn end_of_stream(&self) -> Result<Option<(Channel, &[u8])>> {
         match &self.state {
-            State::Header { have: 0, .. } | State::Payload { left: 0, .. } => Ok(None),
+            _ if self.is_between_frames() => Ok(None),
             State::Header { have, .. } => Err(ClientError::Disconnected(format!(
                 "the output stopped after {have} of a frame header's {HEADER} bytes"
             ))),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use longshore_driver_api::{ExitFacts, OomEvidence};
 use tokio::time::Instant;
 
-use crate::client::api::WaitCondition;
+use crate::client::api::{WaitCondition, Waited};
 use crate::client::error::ClientError;
 use crate::client::reply::State;
 use crate::client::wait::PendingWait;
@@ -16,6 +16,8 @@ use crate::retry::pause;
 const UNKNOWN_CODE: i64 = 255;
 /// 128 and the number of `SIGKILL`.
 const KILLED: i64 = 137;
+/// How soon the answer to a wait follows the end.
+const FOLLOWS: Duration = Duration::from_secs(1);
 /// How often the engine is asked again whether memory ran out, when a kill is unexplained: it
 /// learns of the two in any order.
 const OOM_LOOKS: u32 = 5;
@@ -39,7 +41,7 @@ impl End {
 
 /// Waits for the end. It does not fail: what cannot be found out is a lost end.
 pub(super) async fn end_of(core: &Core, id: &str, wait: PendingWait) -> End {
-    let mut trouble = match wait.result().await {
+    let mut trouble = match answer_to(core, id, wait).await {
         Ok(result) => match result.error {
             None => return End { code: Some(result.status_code), trouble: None },
             // The engine's own wait failed; the code means nothing then.
@@ -80,9 +82,40 @@ pub(super) async fn end_of(core: &Core, id: &str, wait: PendingWait) -> End {
     End::lost(trouble)
 }
 
+/// The answer to a wait, as long as one can be expected: a connection may be dead without having
+/// been closed, and an engine may hang.
+async fn answer_to(core: &Core, id: &str, wait: PendingWait) -> Waited {
+    tokio::select! {
+        biased;
+        answer = wait.result() => answer,
+        why = overdue(core, id) => Err(ClientError::Disconnected(why)),
+    }
+}
+
+/// Ends once a wait is overdue: the task has ended, or the engine has not answered for too long.
+async fn overdue(core: &Core, id: &str) -> String {
+    let timeouts = core.shared.timeouts;
+    let mut heard = Instant::now();
+    loop {
+        tokio::time::sleep(timeouts.call).await;
+        match core.shared.api.inspect_container(id).await {
+            Ok(container) if container.state.running => heard = Instant::now(),
+            Err(error) if !error.is_not_found() => {
+                if heard.elapsed() >= timeouts.call + timeouts.engine_gone {
+                    return error.to_string();
+                }
+            }
+            Ok(_) | Err(_) => {
+                tokio::time::sleep(FOLLOWS).await;
+                return "the task had ended, and the wait for it was not answered".to_owned();
+            }
+        }
+    }
+}
+
 async fn wait_again(core: &Core, id: &str) -> Result<End, ClientError> {
     let wait = core.shared.api.wait(id, WaitCondition::NotRunning).await?;
-    let result = wait.result().await?;
+    let result = answer_to(core, id, wait).await?;
     Ok(match result.error {
         None => End { code: Some(result.status_code), trouble: None },
         Some(error) => return Err(ClientError::Protocol(error.message)),

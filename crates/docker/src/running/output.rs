@@ -106,7 +106,8 @@ impl Output {
                 }
                 // Starts anew with each piece: it is the silence that counts.
                 () = silence(&signals.exited), if reading && drained => {
-                    end = Some(ReadEnd::Closed);
+                    let whole = wire.is_between_frames();
+                    end = Some(if whole { ReadEnd::Closed } else { ReadEnd::Cut });
                 }
             }
         }
