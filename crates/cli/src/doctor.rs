@@ -1,8 +1,204 @@
-//! doctor
+//! `longshore doctor`: what works on this host, and what to do about the rest.
+
+use std::io::{self, Write as _};
+
+use longshore::host::RunDir;
+use longshore::{Capabilities, CgroupVersion, Config, ImageRef};
+use serde_json::Value;
+
+use crate::engine;
 use crate::failure::Failure;
-/// x
+use crate::render;
+use crate::signals::Signals;
+
+/// The exit status when no backend works.
+const NOTHING_WORKS: u8 = 1;
+
+/// Shows what works on this host, and what to do about the rest
+///
+/// The exit status is 0 if tasks can be run.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
-pub(crate) async fn main(_: Args) -> Result<u8, Failure> {
-    Ok(0)
+pub(crate) struct Args {
+    #[command(flatten)]
+    engine: engine::Args,
+}
+
+/// One finding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Finding {
+    state: &'static str,
+    what: String,
+    details: String,
+}
+
+impl Finding {
+    fn ok(what: impl Into<String>, details: impl Into<String>) -> Self {
+        Self { state: "ok", what: what.into(), details: details.into() }
+    }
+
+    fn no(what: impl Into<String>, details: impl Into<String>) -> Self {
+        Self { state: "no", what: what.into(), details: details.into() }
+    }
+
+    fn failed(what: impl Into<String>, failure: &Failure) -> Self {
+        let text = match failure.remedy() {
+            // Not the one that sends the user here.
+            Some(remedy) if !remedy.contains("longshore doctor") => {
+                format!("{}; {remedy}", failure.what())
+            }
+            _ => failure.what(),
+        };
+        Self { state: "fault", what: what.into(), details: text }
+    }
+}
+
+pub(crate) async fn main(args: Args) -> Result<u8, Failure> {
+    let config = args.engine.config_to_look()?;
+    let mut signals = Signals::catch()?;
+    let (findings, works) = signals.unless(async { Ok(examine(&config).await) }).await?;
+    let rows: Vec<_> = findings
+        .into_iter()
+        .map(|finding| vec![finding.state.to_owned(), finding.what, finding.details])
+        .collect();
+    let summary = match &works[..] {
+        [] => "no task can be run here: mend a backend first".to_owned(),
+        names => format!("tasks can be run with {}", names.join(", ")),
+    };
+    let mut stdout = io::stdout().lock();
+    write!(stdout, "{}\n{summary}\n", render::table(&["STATE", "WHAT", "DETAILS"], &rows))
+        .and_then(|()| stdout.flush())
+        .map_err(|error| Failure::output(&error))?;
+    Ok(if works.is_empty() { NOTHING_WORKS } else { 0 })
+}
+
+/// Looks at everything, and names the backends that work.
+async fn examine(config: &Config) -> (Vec<Finding>, Vec<String>) {
+    let mut findings = vec![run_dir(config), credentials(config).await];
+    let mut works = Vec::new();
+    let registry = longshore::registry();
+    let backends: Vec<String> = match &config.driver {
+        Some(name) => vec![name.clone()],
+        // The one in memory runs nothing real: it is looked at only by name.
+        None => registry.names().filter(|&name| name != "mock").map(str::to_owned).collect(),
+    };
+    for name in backends {
+        match registry.open(&name, config.clone()).await {
+            Ok(driver) => {
+                findings.push(Finding::ok(&name, summary(driver.capabilities())));
+                findings.extend(capabilities(&name, driver.capabilities()));
+                if let Err(error) = driver.close().await {
+                    findings.push(Finding::failed(&name, &error.into()));
+                }
+                works.push(name);
+            }
+            Err(error) => findings.push(Finding::failed(&name, &error.into())),
+        }
+    }
+    (findings, works)
+}
+
+/// Without a run directory, nobody could prove later that this process is dead.
+fn run_dir(config: &Config) -> Finding {
+    match RunDir::open(config.docker.run_dir.as_deref()) {
+        Ok(directory) => Finding::ok("run directory", directory.path().display().to_string()),
+        Err(error) => Finding::failed("run directory", &error.into()),
+    }
+}
+
+async fn credentials(config: &Config) -> Finding {
+    let hub: ImageRef = "docker.io/library/busybox".parse().expect("it is a reference");
+    let found = match config.credentials.source() {
+        Ok(source) => source.credential(&hub).await,
+        Err(error) => Err(error),
+    };
+    match found {
+        Ok(Some(_)) => Finding::ok("credentials", "readable; there is one for docker.io"),
+        Ok(None) => Finding::ok("credentials", "readable; docker.io is asked without one"),
+        Err(error) => Finding::failed("credentials", &error.into()),
+    }
+}
+
+fn summary(can: &Capabilities) -> String {
+    let cgroup = match can.cgroup {
+        Some(CgroupVersion::V1) => ", cgroup v1",
+        Some(CgroupVersion::V2) => ", cgroup v2",
+        _ => "",
+    };
+    let api = match can.api_version.as_str() {
+        "" => String::new(),
+        version => format!(", API {version}"),
+    };
+    let rootless = if can.rootless { ", rootless" } else { "" };
+    format!("{} {}{api}, {}{cgroup}{rootless}", can.engine, can.engine_version, can.platform)
+}
+
+/// A line for each thing that a backend can or cannot do, by name.
+fn capabilities(backend: &str, can: &Capabilities) -> Vec<Finding> {
+    let Ok(Value::Object(fields)) = serde_json::to_value(can) else { return Vec::new() };
+    let able = |(name, value): (String, Value)| match value {
+        Value::Bool(able) if name != "rootless" => Some((name, able)),
+        _ => None,
+    };
+    fields
+        .into_iter()
+        .filter_map(able)
+        .map(|(name, able)| {
+            let what = format!("{backend}: {}", name.replace('_', " "));
+            if able { Finding::ok(what, "") } else { Finding::no(what, remedy(&name)) }
+        })
+        .collect()
+}
+
+fn remedy(capability: &str) -> &'static str {
+    match capability {
+        "memory_limit" => "boot the engine's host with cgroup_enable=memory",
+        "swap_limit" => {
+            "boot the engine's host with swapaccount=1; until then --memory limits no swap"
+        }
+        "cpu_limit" => "the engine's kernel needs CONFIG_CFS_BANDWIDTH",
+        "pids_limit" => "the engine's kernel needs CONFIG_CGROUP_PIDS",
+        "fs_size" => {
+            "the engine needs storage that can count: overlay2 on XFS with pquota, btrfs or zfs"
+        }
+        "seccomp" => "the engine's kernel needs CONFIG_SECCOMP_FILTER",
+        "apparmor" => "the engine's host has no AppArmor; seccomp and capabilities hold without it",
+        "devices" => "a rootless engine cannot give devices away",
+        "freeze" => "the engine's host needs the freezer cgroup",
+        "output_end" => "nothing to do: whole output is reported as unverified, a cut is noticed",
+        "proves_signal" => "nothing to do: 128+n is reported as a code that may be a signal",
+        "proves_start" => "nothing to do: with an init, 126 and 127 are reported as ambiguous",
+        "counts_oom" => "nothing to do: that memory ran out is seen, how often is not",
+        "recover" => "nothing to do: a task ends with the process that runs it",
+        _ => "this engine cannot do it",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_capability_has_a_line_and_a_missing_one_its_remedy() {
+        let mut can = Capabilities::nothing("docker", "20.10");
+        can.memory_limit = true;
+        let findings = capabilities("docker", &can);
+        assert!(findings.len() > 15, "{findings:?}");
+        assert!(findings.contains(&Finding::ok("docker: memory limit", "")));
+        let swap = findings.iter().find(|finding| finding.what == "docker: swap limit").unwrap();
+        assert_eq!(swap.state, "no");
+        assert!(swap.details.contains("swapaccount=1"));
+        assert!(!findings.iter().any(|finding| finding.what.contains("rootless")));
+        assert!(
+            findings.iter().all(|finding| finding.state == "ok" || !finding.details.is_empty())
+        );
+    }
+
+    #[test]
+    fn a_backend_is_summed_up_in_a_line() {
+        let mut can = Capabilities::nothing("docker", "20.10.24");
+        can.api_version = "1.41".to_owned();
+        can.platform = "linux/amd64".to_owned();
+        can.cgroup = Some(CgroupVersion::V1);
+        assert_eq!(summary(&can), "docker 20.10.24, API 1.41, linux/amd64, cgroup v1");
+    }
 }

@@ -48,6 +48,13 @@ impl Args {
     pub(crate) async fn open(&self) -> Result<Arc<dyn Driver>, Failure> {
         Ok(longshore::open(self.config()?).await?)
     }
+
+    /// The configuration for a command that looks before it acts: opening removes nothing that dead owners left.
+    pub(crate) fn config_to_look(&self) -> Result<Config, Failure> {
+        let mut config = self.config()?;
+        config.docker.reap_on_open = false;
+        Ok(config)
+    }
 }
 
 /// A signal ended the command before there was anything to report.

@@ -56,6 +56,11 @@ impl Failure {
         self.kind
     }
 
+    /// What to do about it, if that is known.
+    pub(crate) fn remedy(&self) -> Option<&str> {
+        self.help.as_deref()
+    }
+
     /// What failed, on one line.
     pub(crate) fn what(&self) -> String {
         if self.details.is_empty() {
@@ -125,23 +130,16 @@ impl From<InvalidSpec> for Failure {
 /// What to do about an error, where its kind alone tells.
 fn remedy(kind: ErrorKind) -> Option<&'static str> {
     Some(match kind {
-        ErrorKind::ImageNotFound => {
-            "check the name (`longshore ref IMAGE` shows how it is read) and whether the registry \
-             wants a login"
-        }
+        ErrorKind::ImageNotFound => "`longshore ref IMAGE` shows how a name is read",
         ErrorKind::RegistryUnauthorized => {
-            "log in with `docker login REGISTRY`; `longshore doctor` shows which credentials are found"
+            "log in with `docker login REGISTRY`; `longshore doctor` shows where credentials are found"
         }
         ErrorKind::RegistryBusy | ErrorKind::RegistryFailed => "try again later",
-        ErrorKind::NetworkNotFound => {
-            "`docker network ls` lists the networks; --network also takes none, bridge and host"
-        }
+        ErrorKind::NetworkNotFound => "--network takes none, bridge, host or the name of a network",
         ErrorKind::LogDriver => {
-            "check --log-driver and --log-opt; without them the engine keeps no log"
+            "see --log-driver and --log-opt; without them the engine keeps no log"
         }
-        ErrorKind::EngineUnavailable => {
-            "start the engine, or set DOCKER_HOST; `longshore doctor` shows what was tried"
-        }
+        ErrorKind::EngineUnavailable => "`longshore doctor` shows what there is and what to do",
         ErrorKind::EngineTooOld => "update the engine",
         ErrorKind::PermissionDenied => {
             "run as a user who may use the engine's socket, such as root or one in the group docker"

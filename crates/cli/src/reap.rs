@@ -31,7 +31,8 @@ pub(crate) struct Args {
 
 pub(crate) async fn main(args: Args) -> Result<u8, Failure> {
     let mut signals = Signals::catch()?;
-    let driver = signals.unless(args.engine.open()).await?;
+    let config = args.engine.config_to_look()?;
+    let driver = signals.unless(async { Ok(longshore::open(config).await?) }).await?;
     let options = ReapOptions::new().dry_run(args.dry_run);
     let reaped = signals.unless(async { Ok(driver.reap(options).await?) }).await;
     let closed = driver.close().await;

@@ -4,55 +4,44 @@ use std::io;
 
 use longshore::Signal;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
 
 use crate::engine;
 use crate::failure::Failure;
 
 /// The signals that ask this process to end: Ctrl-C, `SIGTERM`, `SIGHUP` and `SIGQUIT`.
-///
-/// From its making on, none of them ends the process by itself.
 #[derive(Debug)]
-pub(crate) struct Signals {
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-    quit: tokio::signal::unix::Signal,
-    hangup: Option<tokio::signal::unix::Signal>,
-}
+pub(crate) struct Signals(mpsc::UnboundedReceiver<Signal>);
 
 impl Signals {
-    /// Catches them. `SIGHUP` stays ignored where it is, since nohup(1) asks for just that.
+    /// Catches them: from here on none of them ends the process by itself. `SIGHUP` stays ignored
+    /// where it is, since nohup(1) asks for just that.
     pub(crate) fn catch() -> Result<Self, Failure> {
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-        let catch = || -> io::Result<Self> {
-            Ok(Self {
-                interrupt: signal(SignalKind::interrupt())?,
-                terminate: signal(SignalKind::terminate())?,
-                quit: signal(SignalKind::quit())?,
-                hangup: if ignores_hangup(&status) {
-                    None
-                } else {
-                    Some(signal(SignalKind::hangup())?)
-                },
-            })
-        };
-        catch().map_err(|error| Failure::io("catch signals", &error))
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let mut kinds = vec![SignalKind::interrupt(), SignalKind::terminate(), SignalKind::quit()];
+        if !ignores_hangup(&status) {
+            kinds.push(SignalKind::hangup());
+        }
+        for kind in kinds {
+            forward(kind, sender.clone()).map_err(|error| Failure::io("catch signals", &error))?;
+        }
+        Ok(Self(receiver))
+    }
+
+    /// The signals that a test sends.
+    #[cfg(test)]
+    pub(crate) fn from_test() -> (mpsc::UnboundedSender<Signal>, Self) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        (sender, Self(receiver))
     }
 
     /// The next one. Dropping the future loses none.
     pub(crate) async fn next(&mut self) -> Signal {
-        let hangup = async {
-            match &mut self.hangup {
-                Some(hangup) => hangup.recv().await,
-                None => std::future::pending().await,
-            }
-        };
-        let number = tokio::select! {
-            _ = self.interrupt.recv() => 2,
-            _ = self.terminate.recv() => 15,
-            _ = self.quit.recv() => 3,
-            _ = hangup => 1,
-        };
-        Signal::from_number(number).expect("1 to 64 are signals")
+        match self.0.recv().await {
+            Some(signal) => signal,
+            None => std::future::pending().await,
+        }
     }
 
     /// Does a piece of work unless one of them comes first; the work is then dropped.
@@ -65,6 +54,14 @@ impl Signals {
             signal = self.next() => Err(engine::cancelled(signal)),
         }
     }
+}
+
+fn forward(kind: SignalKind, to: mpsc::UnboundedSender<Signal>) -> io::Result<()> {
+    let mut caught = signal(kind)?;
+    let number = u8::try_from(kind.as_raw_value()).ok().and_then(Signal::from_number);
+    let number = number.expect("the kernel's signals are 1 to 64");
+    tokio::spawn(async move { while caught.recv().await.is_some() && to.send(number).is_ok() {} });
+    Ok(())
 }
 
 /// Whether a process ignores `SIGHUP`, by its `/proc/PID/status`.

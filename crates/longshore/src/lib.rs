@@ -59,7 +59,7 @@
 //!   the root: the whole of `longshore-driver-api`.
 //! - [`open`] opens a backend from a [`Config`]; [`registry`] has all of this build by name.
 //! - [`image_ref`] reads references to images, [`stats`] holds samples and makes series shorter.
-//! - `docker` and `mock` are the backends.
+//! - `docker` and `mock` are the backends; `host` has the leases by which a dead owner is known.
 //!
 //! # Dropping and closing
 //!
@@ -77,16 +77,20 @@
 #![deny(missing_docs)]
 
 mod config;
+#[cfg(feature = "docker")]
+mod credentials;
 #[cfg(feature = "mock")]
 mod mock_config;
 mod open;
 
 pub use config::Config;
 #[cfg(feature = "docker")]
-pub use config::CredentialsConfig;
+pub use credentials::CredentialsConfig;
 #[cfg(feature = "docker")]
 pub use longshore_docker as docker;
 pub use longshore_driver_api::*;
+#[cfg(feature = "docker")]
+pub use longshore_host as host;
 pub use longshore_image_ref as image_ref;
 #[cfg(feature = "mock")]
 pub use longshore_mock as mock;

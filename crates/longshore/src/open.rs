@@ -12,21 +12,11 @@ const AUTOMATIC: [&str; 1] = ["docker"];
 /// The backends of this build by name. More can be [registered](Registry::register) beside them.
 #[must_use]
 pub fn registry() -> Registry<Config> {
-    let mut registry = Registry::new();
+    let registry = Registry::new();
     #[cfg(feature = "docker")]
-    register(&mut registry, "docker", |config: Config| async move {
-        let mut docker = config.docker;
-        if docker.credentials.is_none() {
-            docker.credentials = Some(config.credentials.source()?);
-        }
-        Ok(Arc::new(crate::docker::DockerDriver::open(docker).await?) as Arc<dyn Driver>)
-    });
+    let registry = with(registry, "docker", open_docker);
     #[cfg(feature = "mock")]
-    register(&mut registry, "mock", |config: Config| async move {
-        let engine = crate::mock::Engine::new();
-        config.mock.fill(&engine)?;
-        Ok(Arc::new(engine.driver(crate::mock::Config::new())) as Arc<dyn Driver>)
-    });
+    let registry = with(registry, "mock", open_mock);
     registry
 }
 
@@ -58,24 +48,41 @@ async fn open_first(registry: &Registry<Config>, config: &Config) -> Result<Arc<
         }
         match registry.open(name, config.clone()).await {
             Err(error) if error.kind() == ErrorKind::EngineUnavailable => {
-                tried.push(format!("{name}: {error}"));
+                let text = error.to_string();
+                tried.push(format!("{name}: {}", text.strip_prefix("open: ").unwrap_or(&text)));
             }
             opened => return opened,
         }
     }
-    Err(Error::new(ErrorKind::EngineUnavailable, "open").message(format!(
-        "no backend works ({}); start an engine, say where it is, or name another backend",
-        tried.join("; ")
-    )))
+    Err(Error::new(ErrorKind::EngineUnavailable, "open")
+        .message(format!("no backend works: {}", tried.join("; "))))
+}
+
+#[cfg(feature = "docker")]
+async fn open_docker(config: Config) -> Result<Arc<dyn Driver>> {
+    let mut docker = config.docker;
+    if docker.credentials.is_none() {
+        docker.credentials = Some(config.credentials.source()?);
+    }
+    Ok(Arc::new(crate::docker::DockerDriver::open(docker).await?))
+}
+
+#[cfg(feature = "mock")]
+async fn open_mock(config: Config) -> Result<Arc<dyn Driver>> {
+    let engine = crate::mock::Engine::new();
+    config.mock.fill(&engine)?;
+    Ok(Arc::new(engine.driver(crate::mock::Config::new())))
 }
 
 #[cfg(any(feature = "docker", feature = "mock"))]
-fn register<O>(
-    registry: &mut Registry<Config>,
+fn with<O>(
+    mut registry: Registry<Config>,
     name: &str,
     open: impl Fn(Config) -> O + Send + Sync + 'static,
-) where
+) -> Registry<Config>
+where
     O: Future<Output = Result<Arc<dyn Driver>>> + Send + 'static,
 {
     registry.register(name, open).expect("each backend has a name of its own");
+    registry
 }

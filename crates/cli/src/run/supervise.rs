@@ -216,3 +216,6 @@ fn interrupted(signal: Signal, ended: &mut Ended) -> Failure {
     ended.interrupted = Some(signal);
     engine::cancelled(signal)
 }
+
+#[cfg(test)]
+mod tests;

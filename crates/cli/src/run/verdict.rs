@@ -73,7 +73,7 @@ fn own_status(
                 SIGNALLED + signal.number()
             }
             None => {
-                notes.push("cancelled".to_owned());
+                notes.push("cancelled, since nobody reads its output any more".to_owned());
                 ENGINE
             }
         },

@@ -1,0 +1,16 @@
+//! The binary, without an engine.
+
+mod bad_input;
+mod completions;
+mod decimate;
+mod look;
+mod mock;
+mod reference;
+mod reports;
+mod run;
+mod scripted;
+mod signals;
+mod streams;
+#[path = "../support/mod.rs"]
+mod support;
+mod terminal;

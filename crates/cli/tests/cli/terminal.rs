@@ -1,0 +1,105 @@
+//! A terminal in front of a task: raw while it runs, and as before on every way out.
+
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::os::fd::OwnedFd;
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{LocalModes, tcgetattr};
+
+use crate::mock::Mock;
+
+struct Terminal {
+    master: File,
+    slave: OwnedFd,
+}
+
+impl Terminal {
+    fn new() -> Self {
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&master).unwrap();
+        unlockpt(&master).unwrap();
+        let name = ptsname(&master, Vec::new()).unwrap();
+        let slave = File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap();
+        Self { master: File::from(master), slave: slave.into() }
+    }
+
+    /// Starts a command with this terminal on all of its streams.
+    fn start(&self, command: &mut Command) -> Child {
+        let stream = || Stdio::from(self.slave.try_clone().unwrap());
+        command.stdin(stream()).stdout(stream()).stderr(stream()).spawn().unwrap()
+    }
+
+    fn is_raw(&self) -> bool {
+        !tcgetattr(&self.slave).unwrap().local_modes.contains(LocalModes::ICANON)
+    }
+
+    fn until_raw(&self, child: &mut Child) {
+        while !self.is_raw() {
+            assert!(child.try_wait().unwrap().is_none(), "it ended and never was raw");
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+    }
+
+    fn until(&mut self, text: &str) {
+        let mut read = Vec::new();
+        while !String::from_utf8_lossy(&read).contains(text) {
+            let mut bytes = [0; 256];
+            let count = self.master.read(&mut bytes).unwrap();
+            read.extend(&bytes[..count]);
+        }
+    }
+}
+
+#[test]
+fn keys_go_to_the_task_and_the_terminal_is_as_before_afterwards() {
+    let mock = Mock::new();
+    let mut terminal = Terminal::new();
+    let mut command = mock.run(&["-i", "-t", "--entrypoint", "/cat", "demo"]);
+    let mut child = terminal.start(&mut command);
+    terminal.until_raw(&mut child);
+    // Ctrl-C is a key like any other: the task gets it, and longshore goes on.
+    terminal.master.write_all(b"before\x03after").unwrap();
+    terminal.until("before\u{3}after");
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(143));
+    assert!(!terminal.is_raw());
+    terminal.until("cancelled by SIGTERM\r\n");
+}
+
+#[test]
+fn a_task_that_ends_gives_the_terminal_back() {
+    let mock = Mock::new();
+    for (program, status) in [("/hello", 0), ("/exit-7", 7), ("/greedy", 137), ("/none", 127)] {
+        let terminal = Terminal::new();
+        let mut command = mock.run(&["-it", "--entrypoint", program, "demo"]);
+        let mut child = terminal.start(&mut command);
+        assert_eq!(child.wait().unwrap().code(), Some(status), "{program}");
+        assert!(!terminal.is_raw(), "{program}");
+    }
+}
+
+#[test]
+fn without_both_options_the_terminal_is_left_alone() {
+    let mock = Mock::new();
+    for options in [&["-t"][..], &["-i"], &[]] {
+        let mut terminal = Terminal::new();
+        let args = [options, &["--entrypoint", "/forever", "demo"]].concat();
+        let mut child = terminal.start(&mut mock.run(&args));
+        terminal.until("ready");
+        assert!(!terminal.is_raw(), "{options:?}");
+        kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(130), "{options:?}");
+    }
+}
+
+#[test]
+fn a_terminal_on_stdin_is_not_passed_through_unless_asked_for() {
+    let mock = Mock::new();
+    let terminal = Terminal::new();
+    // It would wait for ever for the end of the terminal.
+    let mut child = terminal.start(&mut mock.program("/cat"));
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}

@@ -1,0 +1,46 @@
+//! Where credentials for registries come from.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use longshore_driver_api::{CredentialSource, Result};
+use longshore_images::{Chain, ConfigFile, InlineConfig};
+use serde::{Deserialize, Serialize};
+
+/// Where credentials for registries come from, if [`DockerConfig::credentials`] is not set. The
+/// first source that has one for an image's registry counts.
+///
+/// [`DockerConfig::credentials`]: crate::docker::DockerConfig::credentials
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct CredentialsConfig {
+    /// The environment variable that holds a configuration of Docker's as its text. It is asked
+    /// first; one that is not set has none. As with Fn, it is `FN_DOCKER_AUTH` by default.
+    pub variable: String,
+    /// Docker's configuration file. Absent: the user's own, where `docker login` writes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<PathBuf>,
+}
+
+impl CredentialsConfig {
+    /// The sources, put together.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` if what the variable holds is no configuration.
+    pub fn source(&self) -> Result<Arc<dyn CredentialSource>> {
+        let mut chain = Chain::new();
+        if let Some(inline) = InlineConfig::from_env(&self.variable)? {
+            chain = chain.then(inline);
+        }
+        let file = self.file.as_ref().map_or_else(ConfigFile::usual, ConfigFile::new);
+        Ok(Arc::new(chain.then(file)))
+    }
+}
+
+impl Default for CredentialsConfig {
+    fn default() -> Self {
+        Self { variable: "FN_DOCKER_AUTH".to_owned(), file: None }
+    }
+}
