@@ -31,7 +31,8 @@ pub(crate) fn found(version: &Version, info: &Info, api: ApiVersion) -> Capabili
     // The stream just ends: nothing in it says that it is whole.
     can.output_end = false;
     can.tty = true;
-    can.freeze = true;
+    // Without root, version 1 has no freezer to use.
+    can.freeze = !(rootless && can.cgroup == Some(CgroupVersion::V1));
     can.stats = true;
     can.memory_limit = info.memory_limit;
     can.swap_limit = info.swap_limit;

@@ -12,6 +12,7 @@ use longshore_host::RunDir;
 use longshore_images::ConfigFile;
 use tokio_util::task::TaskTracker;
 
+use crate::blocking::off_the_runtime;
 use crate::capabilities;
 use crate::client::api::DockerApi;
 use crate::client::connect::Connector;
@@ -52,8 +53,11 @@ impl DockerDriver {
         let timeouts = config.timeouts;
         let tasks = TaskTracker::new();
         let opened = |error| engine_error("open", "engine", error);
-        let address = discover(config.host.as_deref()).map_err(opened)?;
-        let connector = Connector::new(address, timeouts.connect).map_err(opened)?;
+        let host = config.host.clone();
+        let connector = off_the_runtime(move || {
+            discover(host.as_deref()).and_then(|it| Connector::new(it, timeouts.connect))
+        });
+        let connector = connector.await?.map_err(opened)?;
         let transport = Transport::new(connector, tasks.clone());
         let api: Arc<dyn DockerApi> = Arc::new(Engine::new(transport, bounds(&timeouts)));
 
@@ -63,8 +67,13 @@ impl DockerDriver {
         let info = again(|| api.info()).await.map_err(opened)?;
         let capabilities = capabilities::found(&version, &info, spoken);
 
-        let run_dir = RunDir::open(config.run_dir.as_deref())?;
-        let lease = run_dir.lease(&config.application)?;
+        let (folder, application) = (config.run_dir, config.application.clone());
+        let (run_dir, lease) = off_the_runtime(move || {
+            let run_dir = RunDir::open(folder.as_deref())?;
+            let lease = run_dir.lease(&application)?;
+            Ok::<_, Error>((run_dir, lease))
+        })
+        .await??;
         let labels = BTreeMap::from([
             (LABEL_APPLICATION.to_owned(), config.application.clone()),
             (LABEL_OWNER.to_owned(), lease.owner().to_owned()),

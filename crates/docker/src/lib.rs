@@ -72,6 +72,7 @@
 
 #![deny(missing_docs)]
 
+mod blocking;
 mod capabilities;
 mod client;
 mod config;

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use longshore_driver_api::{
-    Error, ErrorKind, LABEL_APPLICATION, LABEL_LEASE, LABEL_OWNER, LABEL_RECOVERABLE_UNTIL,
-    LABEL_TASK, ReapOptions, ReapReport, Reaped, ResourceKind, Result,
+    LABEL_APPLICATION, LABEL_LEASE, LABEL_OWNER, LABEL_RECOVERABLE_UNTIL, LABEL_TASK, ReapOptions,
+    ReapReport, Reaped, ResourceKind, Result,
 };
 use longshore_host::{Claim, DeadOwner, Liveness};
 use longshore_stats::Timestamp;
 
+use crate::blocking::off_the_runtime;
 use crate::client::reply::Listed;
 use crate::error::engine_error;
 use crate::retry::again;
@@ -123,15 +124,6 @@ fn reaped(container: &Listed, owner: &str) -> Reaped {
     let mut reaped = Reaped::new(ResourceKind::Container, &container.id, owner);
     reaped.task = container.labels.get(LABEL_TASK).cloned();
     reaped
-}
-
-/// Does what looks at files where it holds nobody up.
-async fn off_the_runtime<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| {
-        Error::new(ErrorKind::Io, "reap").message("looking at leases failed").because(error)
-    })
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! Pulls from a real registry, in the open and behind a password.
 
-#[expect(dead_code, reason = "other tests use the rest of it")]
 mod engine;
 #[path = "engine/fixture.rs"]
 #[expect(dead_code, reason = "other tests use the rest of it")]
