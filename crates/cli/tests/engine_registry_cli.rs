@@ -1,1 +1,84 @@
-//! t
+//! Pulls from a real registry that wants a password.
+
+#[path = "support/engine.rs"]
+mod engine;
+#[expect(dead_code, reason = "other tests use the rest of it")]
+mod support;
+
+use std::process::Command;
+
+use engine::{Rig, call, variable};
+use support::done;
+
+/// The testee in a registry, and not on the engine. Removed from the engine at the end.
+struct Remote {
+    registry: String,
+    image: String,
+}
+
+impl Remote {
+    fn of(name: &str) -> Self {
+        let registry = variable(name);
+        let image = format!("{registry}/longshore/testee:latest");
+        let remote = Self { registry, image };
+        remote.remove();
+        remote
+    }
+
+    fn remove(&self) {
+        // It may not be there.
+        let _ = call("DELETE", &format!("/images/{}?noprune=1", self.image));
+    }
+}
+
+impl Drop for Remote {
+    fn drop(&mut self) {
+        self.remove();
+    }
+}
+
+/// Gives a command the credential that `docker login` would have written.
+fn logged_in<'a>(
+    command: &'a mut Command,
+    rig: &Rig,
+    remote: &Remote,
+    password: &str,
+) -> &'a mut Command {
+    let user = variable("LONGSHORE_TEST_REGISTRY_USER");
+    let entry = serde_json::json!({"username": user, "password": password});
+    let config = serde_json::json!({"auths": {&remote.registry: entry}});
+    std::fs::write(rig.path("config.json"), config.to_string()).unwrap();
+    command.env("DOCKER_CONFIG", rig.path(""))
+}
+
+#[test]
+fn a_wrong_password_is_named_and_shown_to_nobody() {
+    let (rig, remote) = (Rig::new(), Remote::of("LONGSHORE_TEST_REGISTRY_AUTH"));
+    let json = rig.path("end.json");
+    let mut command = rig.run(&["--json", &json, &remote.image, "exit", "0"]);
+    let run = done(logged_in(&mut command, &rig, &remote, "hunter2"));
+    run.assert(125, &remote.registry);
+    run.assert(125, "  help: log in with `docker login REGISTRY`");
+    assert_eq!(rig.json("end.json")["error"]["kind"], "registry refused the credential");
+    assert!(!run.stderr.contains("hunter2"), "{run:?}");
+    let mut pull = rig.command("pull", &[&remote.image]);
+    done(logged_in(&mut pull, &rig, &remote, "hunter2")).assert(125, &remote.registry);
+}
+
+#[test]
+fn the_right_password_pulls_and_runs_without_a_word() {
+    let (rig, remote) = (Rig::new(), Remote::of("LONGSHORE_TEST_REGISTRY_AUTH"));
+    let password = variable("LONGSHORE_TEST_REGISTRY_PASSWORD");
+    let mut command = rig.run(&[&remote.image, "exit", "3"]);
+    done(logged_in(&mut command, &rig, &remote, &password)).assert_silent(3);
+    // It is there now: no registry is asked any more.
+    done(&mut rig.run(&["--pull", "never", &remote.image, "exit", "4"])).assert_silent(4);
+}
+
+#[test]
+fn a_pull_prints_the_full_name() {
+    let (rig, remote) = (Rig::new(), Remote::of("LONGSHORE_TEST_REGISTRY"));
+    let pulled = done(&mut rig.command("pull", &[&remote.image]));
+    pulled.assert_silent(0);
+    assert_eq!(pulled.text(), format!("{}\n", remote.image));
+}

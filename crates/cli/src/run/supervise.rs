@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use longshore::{
-    Container, ContainerExt as _, Driver, Exit, Running, Signal, Task, TaskIo, TaskSpec,
+    Container, ContainerExt as _, Driver, Exit, Running, Signal, Task, TaskIo, TaskSpec, TtySize,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -136,7 +136,7 @@ async fn on_container(
     let tty = container.spec().tty;
     tokio::select! {
         exit = until_end(&*running, watches, signals, ended) => Ok(exit),
-        never = resize(&*running), if tty => never,
+        never = follow_size(&*running, terminal::size), if tty => never,
     }
 }
 
@@ -166,11 +166,14 @@ async fn until_end(
 }
 
 /// Gives the task's terminal the size of this one, now and whenever it changes.
-async fn resize(running: &dyn Running) -> Result<Exit, Failure> {
+async fn follow_size(
+    running: &dyn Running,
+    size: impl Fn() -> Option<TtySize>,
+) -> Result<Exit, Failure> {
     let mut changes = signal(SignalKind::window_change())
         .map_err(|error| Failure::io("watch the terminal", &error))?;
     loop {
-        if let Some(size) = terminal::size()
+        if let Some(size) = size()
             && let Err(error) = running.resize(size).await
         {
             tracing::debug!(%error, "the terminal of the task was not resized");

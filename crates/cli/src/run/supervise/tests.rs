@@ -136,3 +136,26 @@ async fn a_removal_that_fails_at_first_is_tried_again() {
     let ended = rig.run("anything", async |_, _| {}).await;
     assert_eq!(ended.result.unwrap().outcome, Outcome::Code(0));
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_tasks_terminal_gets_the_size_of_ours() {
+    let here = TtySize { rows: 24, columns: 80 };
+    let engine = Engine::new();
+    let program = Program::new(async |process: longshore::mock::Process| {
+        while process.tty_size() != Some(TtySize { rows: 24, columns: 80 }) {
+            process.sleep(Duration::from_millis(1)).await;
+        }
+    });
+    engine.add_image("sized", Image::new(program)).unwrap();
+    let driver = engine.driver(Config::new());
+    let spec = TaskSpec::builder("sized").args(["x"]).tty(true).build().unwrap();
+    let container = driver.container(spec.into()).unwrap();
+    container.create().await.unwrap();
+    let running = container.start().await.unwrap();
+    let exit = tokio::select! {
+        exit = running.wait() => exit,
+        never = follow_size(&*running, || Some(here)) => never.unwrap(),
+    };
+    assert!(exit.is_success());
+    driver.close().await.unwrap();
+}
