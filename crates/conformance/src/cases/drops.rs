@@ -13,7 +13,7 @@ use crate::Act;
 use crate::run::Runtime;
 use crate::tools::{Counting, poll_at_most};
 use crate::trial::{Started, Trial};
-use crate::verdict::Outcome;
+use crate::verdict::{Outcome, Stop};
 
 /// Where to drop a future: after how many polls, or after how much time.
 #[derive(Debug, Clone, Copy)]
@@ -269,22 +269,27 @@ pub(crate) async fn a_driver_that_is_dropped_leaves_nothing(t: Trial) -> Outcome
 pub(crate) async fn outside_of_a_runtime(t: Trial) -> Outcome {
     for runtime_first in [true, false] {
         let inside = t.clone();
-        // A runtime of its own on a thread of its own, because one cannot be ended from within.
         let work = tokio::task::spawn_blocking(move || {
-            let runtime = crate::run::build(inside.runtime());
-            let handles = runtime.block_on(unowned(&inside));
-            if runtime_first {
-                drop(runtime);
-                drop(handles?);
-            } else {
-                let handles = handles?;
-                std::thread::spawn(move || drop(handles)).join().expect("dropping does not panic");
-                drop(runtime);
-            }
-            Outcome::Ok(())
+            // A plain thread: not even this one's runtime is around when the handles go.
+            let thread = std::thread::spawn(move || drop_by_hand(&inside, runtime_first));
+            thread.join().unwrap_or_else(|_| Err(Stop::failed("dropping a handle panics")))
         });
-        t.done("drop everything", work).await?.expect("dropping does not panic")?;
+        t.done("drop everything", work).await?.expect("a panic has been caught")?;
         t.nothing_left().await?;
+    }
+    Ok(())
+}
+
+/// Makes handles in a runtime of its own, and drops them after it or before.
+fn drop_by_hand(t: &Trial, runtime_first: bool) -> Outcome {
+    let runtime = crate::run::build(t.runtime());
+    let handles = runtime.block_on(unowned(t))?;
+    if runtime_first {
+        drop(runtime);
+        drop(handles);
+    } else {
+        drop(handles);
+        drop(runtime);
     }
     Ok(())
 }
