@@ -4,18 +4,28 @@
 #[expect(dead_code, reason = "other tests use the rest of it")]
 mod support;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use longshore_docker::{DockerConfig, DockerDriver};
 use longshore_driver_api::{
-    Captured, Driver, DriverExt as _, Exit, Outcome, StreamEnd, Task, TaskIo, TaskSpec,
+    Captured, Driver, DriverExt as _, ErrorKind, Exit, Outcome, StreamEnd, Task, TaskIo, TaskSpec,
 };
-use support::{Request, Script, ScriptedEngine, Step, chunked, frame, json, upgrade, usual};
+use support::{
+    Request, Script, ScriptedEngine, Step, chunked, frame, json, upgrade, usual, waited,
+};
+use tokio::sync::Notify;
 
-/// Runs a task on an engine that answers with `special`, where it gives anything.
-async fn run(
-    special: impl Fn(&Request) -> Option<Script> + Send + Sync + 'static,
-) -> (Exit, Captured) {
+/// A driver with short bounds on a scripted engine.
+struct Stage {
+    driver: DockerDriver,
+    _engine: ScriptedEngine,
+    _folder: tempfile::TempDir,
+}
+
+/// Opens a driver on an engine that answers with `special`, where it gives anything.
+async fn stage(special: impl Fn(&Request) -> Option<Script> + Send + Sync + 'static) -> Stage {
     let engine =
         ScriptedEngine::start(move |request| special(request).unwrap_or_else(|| usual(request)));
     let folder = tempfile::tempdir().unwrap();
@@ -26,12 +36,20 @@ async fn run(
     config.timeouts.call = Duration::from_millis(300);
     config.timeouts.engine_gone = Duration::from_millis(300);
     let driver = DockerDriver::open(config).await.unwrap();
+    Stage { driver, _engine: engine, _folder: folder }
+}
+
+/// Runs a task on such an engine.
+async fn run(
+    special: impl Fn(&Request) -> Option<Script> + Send + Sync + 'static,
+) -> (Exit, Captured) {
+    let stage = stage(special).await;
     let (io, captured) = TaskIo::captured();
     let task = Task::new(TaskSpec::builder("x").build().unwrap()).io(io);
     let bound = Duration::from_secs(30);
-    let ran = tokio::time::timeout(bound, driver.run_task(task)).await;
+    let ran = tokio::time::timeout(bound, stage.driver.run_task(task)).await;
     let exit = ran.expect("a silent connection does not hold the task").unwrap();
-    driver.close().await.unwrap();
+    stage.driver.close().await.unwrap();
     (exit, captured)
 }
 
@@ -54,6 +72,49 @@ async fn an_end_that_a_wait_does_not_tell_is_found_out() {
     })
     .await;
     assert_eq!(exit.outcome, Outcome::Code(5));
+}
+
+#[tokio::test]
+async fn a_connection_that_an_ended_task_leaves_open_is_no_cut() {
+    let attached = AtomicUsize::new(0);
+    let (exit, captured) = run(move |request| {
+        if request.is("POST /containers/c1/attach") {
+            let mut script = upgrade(&frame(1, b"all of it"));
+            if attached.fetch_add(1, Ordering::Relaxed) > 0 {
+                script = upgrade(b"");
+                script.push(Step::Hold);
+            }
+            return Some(script);
+        }
+        request.is("POST /containers/c1/wait").then(|| waited(Duration::from_millis(2500), 0))
+    })
+    .await;
+    assert_eq!(captured.stdout(), b"all of it");
+    assert_eq!(exit.output.stdout.end, StreamEnd::Unverified);
+}
+
+#[tokio::test]
+async fn a_start_that_is_closed_under_way_fails_as_closed() {
+    let closing = Arc::new(Notify::new());
+    let told = Arc::clone(&closing);
+    let stage = stage(move |request| {
+        let start = request.is("POST /containers/c1/start");
+        start.then(|| {
+            told.notify_one();
+            let mut script = vec![Step::Pause(Duration::from_millis(200))];
+            script.extend(json(404, r#"{"message":"No such container: c1"}"#));
+            script
+        })
+    })
+    .await;
+    let spec = TaskSpec::builder("x").build().unwrap();
+    let container = stage.driver.prepare(spec).await.unwrap();
+    let close = async {
+        closing.notified().await;
+        container.close().await.unwrap();
+    };
+    let (started, ()) = tokio::join!(container.start(), close);
+    assert_eq!(started.unwrap_err().kind(), ErrorKind::Closed);
 }
 
 #[tokio::test]

@@ -12,7 +12,8 @@ pub(super) const FOLLOWS: Duration = Duration::from_secs(1);
 const CLOSED_AT_ONCE: Duration = Duration::from_millis(500);
 
 /// Attaches again to find out. A task that has closed its streams has none to attach to: the engine
-/// ends the new connection at once. If it stays open, the old one was cut.
+/// ends the new connection at once. If it stays open while the task lives, the old one was cut; at
+/// the streams of a task that has ended, an engine leaves it open as well.
 pub(super) async fn was_cut(core: &Core, id: &str) -> bool {
     let mut streams = core.streams;
     streams.stdin = false;
@@ -24,7 +25,10 @@ pub(super) async fn was_cut(core: &Core, id: &str) -> bool {
     let mut byte = [0; 1];
     match tokio::time::timeout(CLOSED_AT_ONCE, from.read(&mut byte)).await {
         Ok(Ok(0)) => false,
-        // More output, an error, or silence on a connection that stays: the streams are open.
-        Ok(_) | Err(_) => true,
+        Ok(Ok(_)) => true,
+        Ok(Err(_)) | Err(_) => {
+            let found = core.shared.api.inspect_container(id).await;
+            found.is_ok_and(|container| container.state.running)
+        }
     }
 }

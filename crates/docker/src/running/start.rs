@@ -68,6 +68,10 @@ async fn launch(handle: &Arc<Handle>, id: String, io: TaskIo) -> Result<Arc<Dock
 }
 
 fn failed(core: &Core, error: ClientError) -> Error {
+    if core.ending.is_cancelled() {
+        // It was removed under the start: that is what the caller has to know.
+        return core.closed_error("start");
+    }
     let error = engine_error("start", &core.subject(), error);
     if error.kind() != ErrorKind::LogDriver {
         return error;
