@@ -95,6 +95,25 @@ async fn a_wait_that_fails_loses_the_task_and_cancel_still_ends_one_that_is_neve
 }
 
 #[tokio::test(start_paused = true)]
+async fn closing_does_not_wait_for_an_end_that_the_engine_never_tells() {
+    let lost = || Rule::on(Op::Remove).lose_reply().fail(ErrorKind::Disconnected);
+    for remove in [None, Some(lost()), Some(Rule::on(Op::Remove).fail(ErrorKind::Engine))] {
+        let engine = Engine::new();
+        let driver = engine.driver(Config::new());
+        engine.rule(Rule::on(Op::Wait).never_answer());
+        let removed = remove.is_none();
+        if let Some(rule) = remove {
+            engine.rule(rule.once());
+        }
+        let container = driver.prepare(spec("a")).await.unwrap();
+        let running = container.start().await.unwrap();
+        assert_eq!(container.close().await.is_ok(), removed);
+        assert_eq!(running.wait().await.outcome, Outcome::Cancelled);
+        engine.until(|engine| engine.counts().total() == 0).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_task_that_cannot_be_killed_is_cancelled_and_its_container_still_removed() {
     let engine = Engine::new();
     let driver = engine.driver(Config::new());

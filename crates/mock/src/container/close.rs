@@ -124,15 +124,18 @@ impl Closing {
     }
 
     fn removed(&mut self, sandbox: Arc<Sandbox>, result: Result<()>) {
+        let driver = &self.core.driver;
+        // Where it failed, that may be the reply alone.
+        let gone = driver.engine.get(&sandbox.id).is_none();
+        match &self.run {
+            Some(run) if gone => run.removed(),
+            Some(run) => run.abandon(),
+            None => {}
+        }
+        if !gone {
+            driver.leave(sandbox, &self.core.handle);
+        }
         if let Err(error) = result {
-            let driver = &self.core.driver;
-            // The reply alone may be what failed.
-            if driver.engine.get(&sandbox.id).is_some() {
-                if let Some(run) = &self.run {
-                    run.abandon();
-                }
-                driver.leave(sandbox, &self.core.handle);
-            }
             self.result = Err(error);
         }
     }

@@ -42,6 +42,8 @@ pub(super) enum Wish {
     Kill(SentFor),
     /// The reply is sent only if the engine cannot be asked.
     Stop(Duration, oneshot::Sender<Error>),
+    /// The engine has removed the container, and should say soon how the task ended.
+    Listen,
     /// Nobody can end it: what is known has to do.
     Abandon,
 }
@@ -93,6 +95,11 @@ impl Run {
             }
             will.impatient = true;
         });
+    }
+
+    /// The container was removed.
+    pub(crate) fn removed(&self) {
+        self.wish(|will| will.wishes.push(Wish::Listen));
     }
 
     /// The container could not be removed, and nobody waits for it any more.

@@ -87,6 +87,7 @@ impl<'a> Watch<'a> {
                 match wish {
                     Wish::Kill(reason) => self.kill(reason),
                     Wish::Stop(grace, reply) => self.stop(grace, reply),
+                    Wish::Listen => self.listen(),
                     Wish::Abandon => return unreachable_end(),
                 }
             }
@@ -153,12 +154,17 @@ impl<'a> Watch<'a> {
                 // Whoever asked may have gone.
                 let _ = reply.send(error);
             }
-            Acted::Killed(Ok(())) => {
-                self.heard_by = Instant::now().checked_add(self.run.driver.config.call_timeout);
-            }
+            Acted::Killed(Ok(())) => self.listen(),
             Acted::Killed(Err(error)) => return Some(Seen::Lost(error)),
         }
         None
+    }
+
+    /// The process has no reason to live on: its end is heard of within the bound of a call, or not
+    /// at all.
+    fn listen(&mut self) {
+        let by = || Instant::now().checked_add(self.run.driver.config.call_timeout);
+        self.heard_by = self.heard_by.or_else(by);
     }
 
     /// Kills after this time, or earlier if that was said before.
