@@ -31,13 +31,17 @@ fn engine(answer: impl Fn(&Request) -> Option<Script> + Send + Sync + 'static) -
     })
 }
 
-async fn open(engine: &ScriptedEngine, run_dir: &tempfile::TempDir) -> DockerDriver {
+fn config(engine: &ScriptedEngine, run_dir: &tempfile::TempDir) -> DockerConfig {
     let mut config = DockerConfig::default();
     config.host = Some(engine.address());
     config.run_dir = Some(run_dir.path().join("run"));
     config.reap_on_open = false;
     config.timeouts.work = Duration::from_millis(1500);
-    DockerDriver::open(config).await.unwrap()
+    config
+}
+
+async fn open(engine: &ScriptedEngine, run_dir: &tempfile::TempDir) -> DockerDriver {
+    DockerDriver::open(config(engine, run_dir)).await.unwrap()
 }
 
 fn reserved(driver: &DockerDriver) -> Arc<dyn Container> {
@@ -112,4 +116,20 @@ async fn what_an_engine_made_before_it_failed_is_removed() {
     container.create().await.unwrap_err();
     container.close().await.unwrap();
     assert_eq!(count(&engine, "DELETE /containers/longshore-"), 1);
+}
+
+#[tokio::test]
+async fn what_a_dead_owner_asked_for_as_it_died_is_looked_for_again() {
+    let engine = engine(|request| request.is("GET /containers/json").then(|| json(200, "[]")));
+    let run_dir = tempfile::tempdir().unwrap();
+    let mut config = config(&engine, &run_dir);
+    config.reap_on_open = true;
+    let driver = DockerDriver::open(config).await.unwrap();
+    let thrice = async {
+        while count(&engine, "GET /containers/json") < 3 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), thrice).await.unwrap();
+    driver.close().await.unwrap();
 }

@@ -1,6 +1,7 @@
 //! The reaper's work: many removals at once, and at last the driver's end.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use longshore_driver_api::{Error, ErrorKind, ReapOptions, Result};
 use parking_lot::Mutex;
@@ -13,6 +14,9 @@ use super::Job;
 use super::remove::close;
 use crate::reap;
 use crate::shared::Shared;
+
+/// How soon after the first look for dead owners comes the second.
+const SOON: Duration = Duration::from_secs(1);
 
 /// What the removals have in common.
 #[derive(Debug, Default)]
@@ -40,13 +44,10 @@ pub(super) async fn run(
             Job::Reap => {
                 let shared = Arc::clone(&shared);
                 reaping.spawn(async move {
-                    match reap::reap(&shared, ReapOptions::new()).await {
-                        Ok(report) if report.removed.is_empty() => {}
-                        Ok(report) => {
-                            let count = report.removed.len();
-                            tracing::info!(count, "removed what dead owners left");
-                        }
-                        Err(error) => tracing::warn!(%error, "cannot look for dead owners"),
+                    // What an owner asked for as it died may be made after its death.
+                    for pause in [Duration::ZERO, SOON, shared.timeouts.work] {
+                        tokio::time::sleep(pause).await;
+                        reap_once(&shared).await;
                     }
                 });
             }
@@ -82,6 +83,17 @@ pub(super) async fn run(
         tracing::debug!(%error, "the lease's file could not be removed");
     }
     ended.send_replace(Some(Arc::new(result)));
+}
+
+async fn reap_once(shared: &Arc<Shared>) {
+    match reap::reap(shared, ReapOptions::new()).await {
+        Ok(report) if report.removed.is_empty() => {}
+        Ok(report) => {
+            let count = report.removed.len();
+            tracing::info!(count, "removed what dead owners left");
+        }
+        Err(error) => tracing::warn!(%error, "cannot look for dead owners"),
+    }
 }
 
 fn outcome(ledger: &Ledger, in_time: bool) -> Result<()> {
