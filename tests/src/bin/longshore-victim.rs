@@ -1,0 +1,76 @@
+//! A process that owns containers and is there to be killed.
+//!
+//! `longshore-victim ADDRESS APPLICATION RUN_DIR STAGE` goes through the life of a task, prints a
+//! line at each stage, and stays for ever at the one that it was told. At `busy` it runs one task
+//! after the other, four at a time.
+
+use std::error::Error;
+use std::future::pending;
+use std::path::Path;
+use std::sync::Arc;
+
+use longshore_docker::DockerDriver;
+use longshore_driver_api::{Driver, DriverExt, Task, TaskIo};
+use longshore_tests::{Setup, config};
+
+const STAGES: &str = "opened, reserved, created, started, frozen, exited, closed, busy";
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let [address, application, run_dir, stage] = args.as_slice() else {
+        return Err("usage: longshore-victim ADDRESS APPLICATION RUN_DIR STAGE".into());
+    };
+    if !STAGES.split(", ").any(|known| known == stage) {
+        return Err(format!("unknown stage {stage:?}: one of {STAGES}").into());
+    }
+    let setup = Setup::from_env();
+    let driver = DockerDriver::open(config(address, application, Path::new(run_dir))).await?;
+    reached("opened", stage).await;
+    if stage == "busy" {
+        be_busy(&setup, Arc::new(driver)).await;
+    }
+    let program = if stage == "exited" { ["exit", "0"] } else { ["sleep", "forever"] };
+    let (io, _output) = TaskIo::captured();
+    let container = driver.container(Task::new(setup.task(program).build()?).io(io))?;
+    reached("reserved", stage).await;
+    container.create().await?;
+    reached("created", stage).await;
+    let running = container.start().await?;
+    reached("started", stage).await;
+    if stage == "exited" {
+        running.wait().await;
+        reached("exited", stage).await;
+    }
+    if driver.capabilities().freeze {
+        container.freeze().await?;
+        reached("frozen", stage).await;
+    }
+    container.close().await?;
+    reached("closed", stage).await;
+    Ok(())
+}
+
+/// Tells that a stage is reached, and stays there if it is the last.
+async fn reached(stage: &str, last: &str) {
+    println!("{stage}");
+    if stage == last {
+        pending::<()>().await;
+    }
+}
+
+async fn be_busy(setup: &Setup, driver: Arc<DockerDriver>) -> ! {
+    for worker in 0..4 {
+        let (setup, driver) = (setup.clone(), Arc::clone(&driver));
+        tokio::spawn(async move {
+            loop {
+                let millis = (worker * 20).to_string();
+                let Ok(spec) = setup.task(["sleep", &millis]).build() else { return };
+                if driver.run_task(spec).await.is_ok() {
+                    println!("ran");
+                }
+            }
+        });
+    }
+    pending().await
+}
