@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use longshore_driver_api::{Error, ErrorKind, ImageRef, Result, Signal, TaskSpec};
 
+use crate::sandbox::Sandbox;
 use crate::{CallLog, Config, Image, MockDriver, Program, Rule};
 
 /// An engine in memory: its containers and images, the rules by which it answers, and the log of
@@ -206,7 +207,7 @@ impl Engine {
         Ok(())
     }
 
-    fn container(&self, id: &str) -> Result<Arc<crate::sandbox::Sandbox>> {
+    fn container(&self, id: &str) -> Result<Arc<Sandbox>> {
         let missing = || {
             Error::new(ErrorKind::NotFound, "engine")
                 .message(format!("there is no container {id:?} on the engine"))

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use longshore_driver_api::Signal;
+
 use super::Inner;
 use crate::Ended;
 
@@ -33,7 +35,7 @@ impl Child {
     }
 
     /// Sends it a signal.
-    pub fn signal(&self, signal: longshore_driver_api::Signal) {
+    pub fn signal(&self, signal: Signal) {
         self.0.deliver(signal);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use longshore_driver_api::{OverLimit, StatsSink, StreamEnd, TaskIo, Timings};
+use longshore_driver_api::{OverLimit, SentFor, StatsSink, StreamEnd, TaskIo, Timings};
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
@@ -93,7 +93,7 @@ impl Run {
             self.wish(|will| {
                 if !will.over {
                     will.output_limit = true;
-                    will.wishes.push(Wish::Kill(longshore_driver_api::SentFor::OutputLimit));
+                    will.wishes.push(Wish::Kill(SentFor::OutputLimit));
                 }
             });
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use longshore_driver_api::{Error, Exit, SentFor, SentSignal, Signal, TaskSpec};
+use longshore_driver_api::{Error, ErrorKind, Exit, SentFor, SentSignal, Signal, TaskSpec};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot, watch};
 
@@ -114,8 +114,7 @@ impl Run {
 
     /// Says that the end will not be seen, unless it was.
     pub(super) fn lose(&self, why: &str) {
-        let seen =
-            Seen::Lost(Error::new(longshore_driver_api::ErrorKind::Closed, "wait").message(why));
+        let seen = Seen::Lost(Error::new(ErrorKind::Closed, "wait").message(why));
         let exit = self.see(&seen);
         self.publish(exit);
     }

@@ -3,8 +3,9 @@
 use std::pin::pin;
 use std::sync::Arc;
 
-use longshore_driver_api::{Error, ErrorKind, Result, SentFor, StatsSink};
+use longshore_driver_api::{Error, ErrorKind, Result, SentFor, Signal, StatsSink};
 use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{Duration, Instant, MissedTickBehavior, interval_at, sleep, sleep_until};
 
@@ -62,7 +63,7 @@ struct Watch<'a> {
 
 enum Acted {
     TimedOut(Result<()>),
-    Stopped(Duration, Result<()>, tokio::sync::oneshot::Sender<Error>),
+    Stopped(Duration, Result<()>, oneshot::Sender<Error>),
     Killed(Result<()>),
 }
 
@@ -127,7 +128,7 @@ impl<'a> Watch<'a> {
         self.actions.spawn_on(asked, self.handle);
     }
 
-    fn stop(&mut self, grace: Duration, reply: tokio::sync::oneshot::Sender<Error>) {
+    fn stop(&mut self, grace: Duration, reply: oneshot::Sender<Error>) {
         let run = Arc::clone(self.run);
         let asked =
             async move { Acted::Stopped(grace, ask_to_stop(&run, SentFor::Stop).await, reply) };
@@ -244,7 +245,7 @@ async fn kill(run: &Run, reason: SentFor) -> Result<()> {
     let mut tries = 0;
     loop {
         let effect = || {
-            run.note(longshore_driver_api::Signal::KILL, reason);
+            run.note(Signal::KILL, reason);
             run.sandbox.kill();
             Ok(())
         };
