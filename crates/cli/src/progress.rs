@@ -1,7 +1,7 @@
 //! How far a pull is, for a person who waits.
 
 use async_trait::async_trait;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 use longshore::{PullProgress, TaskHooks};
 
 use crate::terminal;
@@ -9,36 +9,62 @@ use crate::terminal;
 /// Shows the progress of a pull on stderr if that is a terminal, and nothing anywhere else.
 #[derive(Debug)]
 pub(crate) struct Progress {
-    bar: ProgressBar,
+    line: ProgressBar,
 }
 
 impl Progress {
     pub(crate) fn new(image: &str, quiet: bool) -> Self {
         if quiet || !terminal::stderr_is_terminal() {
-            return Self { bar: ProgressBar::hidden() };
+            return Self { line: ProgressBar::hidden() };
         }
-        let style = ProgressStyle::with_template(
-            "{prefix} {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {wide_msg}",
-        );
-        let bar = ProgressBar::no_length().with_prefix(format!("pull {image}"));
-        // The template is a constant; without it the bar looks plainer.
-        Self { bar: style.map_or(bar.clone(), |style| bar.with_style(style)) }
+        // It is as wide as the terminal and cut off there.
+        let style = ProgressStyle::with_template("{spinner} {wide_msg}");
+        let style = style.unwrap_or_else(|_| ProgressStyle::default_spinner());
+        Self { line: ProgressBar::new_spinner().with_style(style).with_prefix(image.to_owned()) }
     }
 
     /// Takes it off the screen.
     pub(crate) fn clear(&self) {
-        self.bar.finish_and_clear();
+        self.line.finish_and_clear();
     }
 }
 
 #[async_trait]
 impl TaskHooks for Progress {
     fn pull_progress(&self, progress: &PullProgress) {
-        self.bar.set_length(progress.bytes);
-        self.bar.set_position(progress.bytes_done);
-        self.bar.set_message(format!(
-            "{}/{} layers, {}",
-            progress.layers_done, progress.layers, progress.status
-        ));
+        self.line.set_message(text(&self.line.prefix(), progress));
+        self.line.tick();
+    }
+}
+
+fn text(image: &str, progress: &PullProgress) -> String {
+    let PullProgress { layers, layers_done, bytes, bytes_done, status, .. } = progress;
+    let mut text = format!("pull {image}");
+    if *layers > 0 {
+        text.push_str(&format!(": {layers_done} of {layers} layers"));
+    }
+    if *bytes > 0 {
+        text.push_str(&format!(", {} of {}", HumanBytes(*bytes_done), HumanBytes(*bytes)));
+    }
+    if !status.is_empty() {
+        text.push_str(&format!(", {status}"));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_known_is_shown() {
+        let mut progress = PullProgress::default();
+        assert_eq!(text("a", &progress), "pull a");
+        (progress.layers, progress.layers_done) = (3, 1);
+        assert_eq!(text("a", &progress), "pull a: 1 of 3 layers");
+        (progress.bytes, progress.bytes_done) = (4 << 20, 1 << 20);
+        progress.status = "Downloading".to_owned();
+        let expected = "pull a: 1 of 3 layers, 1.00 MiB of 4.00 MiB, Downloading";
+        assert_eq!(text("a", &progress), expected);
     }
 }

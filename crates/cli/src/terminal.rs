@@ -75,3 +75,47 @@ pub(crate) fn size() -> Option<TtySize> {
     (size.ws_row > 0 && size.ws_col > 0)
         .then_some(TtySize { rows: size.ws_row, columns: size.ws_col })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::process::{Command, Stdio};
+
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+
+    use super::*;
+
+    const ROLE: &str = "LONGSHORE_TEST_PANICS_IN_RAW_MODE";
+
+    /// Runs itself again with a terminal, where it panics.
+    #[test]
+    fn a_panic_gives_the_terminal_back() {
+        if std::env::var_os(ROLE).is_some() {
+            let _raw = Raw::enter().unwrap();
+            // The thread that panics is not the one that holds the guard.
+            let panicked = std::thread::spawn(|| panic!("as expected")).join();
+            assert!(panicked.is_err());
+            // No destructor runs, so that only the panic can have restored anything.
+            std::process::exit(7);
+        }
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&master).unwrap();
+        unlockpt(&master).unwrap();
+        let name = ptsname(&master, Vec::new()).unwrap();
+        let slave = File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap();
+        let before = tcgetattr(&slave).unwrap();
+        let status = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "terminal::tests::a_panic_gives_the_terminal_back"])
+            .env(ROLE, "1")
+            .stdin(slave.try_clone().unwrap())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .unwrap();
+        assert_eq!(status.code(), Some(7), "it entered raw mode and panicked");
+        let after = tcgetattr(&slave).unwrap();
+        assert_eq!(after.local_modes, before.local_modes);
+        assert_eq!(after.input_modes, before.input_modes);
+        assert_eq!(after.output_modes, before.output_modes);
+    }
+}

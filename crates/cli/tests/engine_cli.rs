@@ -249,3 +249,13 @@ fn doctor_finds_the_engine() {
     doctor.assert_silent(0);
     assert!(doctor.text().contains("tasks can be run with docker"), "{doctor:?}");
 }
+
+#[test]
+fn the_finest_log_shows_no_secret() {
+    let rig = Rig::new();
+    let mut command = rig.testee(&["-e", "TOKEN=hunter2"], &["exit", "0"]);
+    let run = done(command.env("LONGSHORE_LOG", "trace"));
+    assert_eq!(run.code, Some(0));
+    assert!(run.stderr.contains("the task has ended"), "{run:?}");
+    assert!(!run.stderr.contains("hunter2"), "{run:?}");
+}

@@ -1,6 +1,7 @@
 //! Pulls from a real registry that wants a password.
 
 #[path = "support/engine.rs"]
+#[expect(dead_code, reason = "other tests use the rest of it")]
 mod engine;
 #[expect(dead_code, reason = "other tests use the rest of it")]
 mod support;

@@ -69,6 +69,8 @@ async fn on_driver(
     signals: &mut Signals,
     ended: &mut Ended,
 ) {
+    let can = driver.capabilities();
+    tracing::debug!(driver = driver.name(), version = can.engine_version, "the engine is there");
     let progress = Arc::new(Progress::new(&spec.image, quiet));
     let (io, watches) = streams(spec, files);
     let task = Task::new(spec.clone()).io(io).hooks(Arc::clone(&progress) as _);
@@ -118,6 +120,7 @@ async fn on_container(
         let image = container.ensure_image().await;
         progress.clear();
         image?;
+        tracing::debug!(image = container.spec().image, "the image is there");
         container.create().await
     };
     tokio::select! {
@@ -127,15 +130,18 @@ async fn on_container(
             return Err(interrupted(signal, ended));
         }
     }
-    // From here on keys belong to the task. Dropped before anything is said about the end.
-    let _raw = if passes_terminal { Some(Raw::enter()?) } else { None };
+    let (id, task) = (container.engine_id(), &container.spec().id);
+    tracing::debug!(task, container = id.as_deref(), "the container is created");
+    // From here on keys belong to the task, until something is to be said.
+    let mut raw = if passes_terminal { Some(Raw::enter()?) } else { None };
     let running = tokio::select! {
         running = container.start() => running?,
         signal = signals.next() => return Err(interrupted(signal, ended)),
     };
+    tracing::debug!(task, "the task runs");
     let tty = container.spec().tty;
     tokio::select! {
-        exit = until_end(&*running, watches, signals, ended) => Ok(exit),
+        exit = until_end(&*running, watches, signals, &mut raw, ended) => Ok(exit),
         never = follow_size(&*running, terminal::size), if tty => never,
     }
 }
@@ -145,16 +151,21 @@ async fn until_end(
     running: &dyn Running,
     [stdout, stderr]: &[Arc<Watch>; 2],
     signals: &mut Signals,
+    raw: &mut Option<Raw>,
     ended: &mut Ended,
 ) -> Exit {
     let wait = running.wait();
     tokio::pin!(wait);
     loop {
         tokio::select! {
-            exit = &mut wait => return exit,
+            exit = &mut wait => {
+                tracing::debug!(outcome = ?exit.outcome, "the task has ended");
+                return exit;
+            }
             signal = signals.next() => match ended.interrupted {
                 None => {
                     ended.interrupted = Some(signal);
+                    *raw = None;
                     running.cancel();
                 }
                 Some(_) => note(format_args!("{signal}: the task is being ended already")),
@@ -206,6 +217,7 @@ async fn clean_up(
             }
         }
     };
+    tracing::debug!(closed = closed.is_ok(), "everything was asked to be removed");
     // The driver goes on trying after the container gave up, so its word is the last.
     if let Err(error) = closed {
         let first = removed.err().map(|error| format!(" (at first: {error})")).unwrap_or_default();

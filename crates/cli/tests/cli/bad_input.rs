@@ -4,10 +4,25 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
 use std::os::unix::process::CommandExt as _;
+use std::process::Command;
 
 use crate::mock::Mock;
 use crate::scripted::engine_with_version;
 use crate::support::{Done, done, longshore};
+
+/// Runs against this engine, and checks the kind of error as well.
+#[track_caller]
+fn assert_engine(mock: &Mock, command: &mut Command, host: &str, what: &str, kind: &str) -> Done {
+    let json = mock.path("end.json");
+    let run = done(command.args(["run", "--json", &json, "demo"]).env("DOCKER_HOST", host));
+    assert_told(&run, what);
+    assert_eq!(mock.json("end.json")["error"]["kind"], kind);
+    run
+}
+
+fn binary() -> Command {
+    longshore::<&str>([])
+}
 
 #[track_caller]
 fn assert_told(run: &Done, what: &str) {
@@ -89,12 +104,10 @@ fn an_unknown_backend_names_those_that_there_are() {
 fn no_engine_names_the_address_and_the_remedy() {
     let mock = Mock::new();
     let host = format!("unix://{}", mock.path("none.sock"));
-    for driver in [&[][..], &["--driver", "docker"]] {
-        let args = [&["run"], driver, &["demo"]].concat();
-        let run = done(longshore(args).env("DOCKER_HOST", &host));
-        assert_told(&run, "none.sock does not exist");
-        assert!(run.stderr.contains("DOCKER_HOST"), "{run:?}");
-    }
+    let run = assert_engine(&mock, &mut binary(), &host, "none.sock does not exist", "no engine");
+    assert!(run.stderr.contains("DOCKER_HOST"), "{run:?}");
+    let named = done(longshore(["run", "--driver", "docker", "demo"]).env("DOCKER_HOST", &host));
+    assert_told(&named, "none.sock does not exist");
 }
 
 #[test]
@@ -102,32 +115,31 @@ fn an_address_that_nobody_answers_at_is_no_engine() {
     let mock = Mock::new();
     let socket = mock.path("dead.sock");
     drop(UnixListener::bind(&socket).unwrap());
-    let run = done(longshore(["run", "demo"]).env("DOCKER_HOST", format!("unix://{socket}")));
-    assert_told(&run, "dead.sock");
+    let host = format!("unix://{socket}");
+    assert_engine(&mock, &mut binary(), &host, "dead.sock", "no engine");
 }
 
 #[test]
 fn a_socket_without_permission_names_it_and_the_remedy() {
     const NOBODY: u32 = 65_534;
     let mock = Mock::new();
-    std::fs::set_permissions(mock.folder.path(), Permissions::from_mode(0o755)).unwrap();
+    std::fs::set_permissions(mock.folder.path(), Permissions::from_mode(0o777)).unwrap();
     let socket = mock.path("engine.sock");
     let _listener = UnixListener::bind(&socket).unwrap();
     std::fs::set_permissions(&socket, Permissions::from_mode(0o000)).unwrap();
     // Root may do anything, so it becomes somebody else, who gets a copy that he may run.
-    let binary = mock.path("longshore");
-    std::fs::copy(env!("CARGO_BIN_EXE_longshore"), &binary).unwrap();
-    let mut command = std::process::Command::new(&binary);
-    command
-        .args(["run", "demo"])
-        .env("DOCKER_HOST", format!("unix://{socket}"))
-        .env_remove("LONGSHORE_LOG");
-    command.env("HOME", "/nonexistent").env_remove("DOCKER_CONFIG").env_remove("XDG_RUNTIME_DIR");
+    let program = mock.path("longshore");
+    std::fs::copy(env!("CARGO_BIN_EXE_longshore"), &program).unwrap();
+    let mut command = Command::new(&program);
+    command.env("HOME", "/nonexistent");
+    for name in ["LONGSHORE_LOG", "DOCKER_CONFIG", "FN_DOCKER_AUTH", "XDG_RUNTIME_DIR"] {
+        command.env_remove(name);
+    }
     if rustix::process::geteuid().is_root() {
         command.uid(NOBODY).gid(NOBODY);
     }
-    let run = done(&mut command);
-    assert_told(&run, "engine.sock");
+    let host = format!("unix://{socket}");
+    let run = assert_engine(&mock, &mut command, &host, "engine.sock", "permission denied");
     assert!(run.stderr.contains("group docker"), "{run:?}");
 }
 
@@ -137,8 +149,7 @@ fn an_engine_that_is_too_old_names_its_version_and_the_least() {
     let socket = mock.folder.path().join("old.sock");
     engine_with_version(&socket, "1.12");
     let host = format!("unix://{}", socket.display());
-    let run = done(longshore(["run", "demo"]).env("DOCKER_HOST", &host));
-    assert_told(&run, "1.12");
+    let run = assert_engine(&mock, &mut binary(), &host, "1.12", "engine is too old");
     assert!(run.stderr.contains("update the engine"), "{run:?}");
     let doctor = done(longshore(["doctor"]).env("DOCKER_HOST", &host));
     doctor.assert_silent(1);
@@ -178,7 +189,7 @@ fn a_value_that_is_none_is_refused_with_its_option() {
 #[test]
 fn no_image_is_a_usage_error() {
     done(&mut longshore(["run"])).assert(125, "<IMAGE>");
-    done(&mut longshore::<&str>([])).assert(125, "Usage: longshore");
+    done(&mut binary()).assert(125, "Usage: longshore");
     done(&mut longshore(["launch"])).assert(125, "unrecognized subcommand 'launch'");
 }
 

@@ -53,3 +53,16 @@ fn doctor_says_what_is_missing_and_fails_if_nothing_works() {
     assert!(doctor.text().contains("/nowhere/docker.sock does not exist"), "{doctor:?}");
     assert!(doctor.text().contains("no task can be run here"), "{doctor:?}");
 }
+
+#[test]
+fn the_log_goes_to_stderr_and_only_when_asked_for() {
+    let mock = Mock::new();
+    let run = done(mock.run(&["-e", "TOKEN=hunter2", "demo"]).env("LONGSHORE_LOG", "debug"));
+    assert_eq!((run.code, run.text()), (Some(0), "hello\n"));
+    for step in ["the engine is there", "is created", "runs", "has ended", "removed"] {
+        assert!(run.stderr.contains(step), "{step}: {run:?}");
+    }
+    assert!(!run.stderr.contains("hunter2"), "{run:?}");
+    let run = done(mock.program("/exit-7").env("LONGSHORE_LOG", "x=nonsense"));
+    run.assert(7, "LONGSHORE_LOG is not understood");
+}

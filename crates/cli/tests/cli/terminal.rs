@@ -43,13 +43,15 @@ impl Terminal {
         }
     }
 
-    fn until(&mut self, text: &str) {
+    /// Reads what is shown until this is among it.
+    fn until(&mut self, text: &str) -> String {
         let mut read = Vec::new();
-        while !String::from_utf8_lossy(&read).contains(text) {
-            let mut bytes = [0; 256];
-            let count = self.master.read(&mut bytes).unwrap();
-            read.extend(&bytes[..count]);
+        while !read.ends_with(text.as_bytes()) {
+            let mut byte = [0];
+            self.master.read_exact(&mut byte).unwrap();
+            read.extend(byte);
         }
+        String::from_utf8_lossy(&read).into_owned()
     }
 }
 
@@ -102,4 +104,21 @@ fn a_terminal_on_stdin_is_not_passed_through_unless_asked_for() {
     // It would wait for ever for the end of the terminal.
     let mut child = terminal.start(&mut mock.program("/cat"));
     assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_pull_shows_its_progress_and_takes_it_away_again() {
+    let mock = Mock::new();
+    let mut terminal = Terminal::new();
+    let mut child = terminal.start(&mut mock.command("pull", &["remote"]));
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    terminal.until("pull remote");
+    // The line is erased before the name is printed.
+    terminal.until("\u{1b}[2K");
+    terminal.until("docker.io/library/remote:latest");
+
+    let mut child = terminal.start(&mut mock.command("pull", &["--quiet", "remote"]));
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let shown = terminal.until("docker.io/library/remote:latest");
+    assert!(!shown.contains("pull"), "{shown}");
 }
