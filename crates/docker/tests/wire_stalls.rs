@@ -125,6 +125,23 @@ async fn a_task_of_an_engine_that_hangs_is_lost() {
     })
     .await;
     assert_eq!(exit.outcome, Outcome::Lost);
+    // Its output ended between two frames, but nothing says that the task had ended too.
+    assert_eq!(exit.output.stdout.end, StreamEnd::Cut);
+}
+
+#[tokio::test]
+async fn output_that_ends_because_the_engine_goes_is_cut_though_the_end_of_the_task_is_seen() {
+    let attached = AtomicUsize::new(0);
+    let (exit, captured) = run(move |request| {
+        if request.is("POST /containers/c1/attach") {
+            let first = attached.fetch_add(1, Ordering::Relaxed) == 0;
+            return Some(if first { upgrade(&frame(1, b"first half")) } else { Script::new() });
+        }
+        request.is("POST /containers/c1/wait").then(|| waited(Duration::from_millis(2500), 0))
+    })
+    .await;
+    assert_eq!(captured.stdout(), b"first half");
+    assert_eq!((exit.outcome, exit.output.stdout.end), (Outcome::Code(0), StreamEnd::Cut));
 }
 
 #[tokio::test]

@@ -17,9 +17,12 @@ const CLOSED_AT_ONCE: Duration = Duration::from_millis(500);
 pub(super) async fn was_cut(core: &Core, id: &str) -> bool {
     let mut streams = core.streams;
     streams.stdin = false;
-    let Ok(stream) = core.shared.api.attach(id, streams).await else {
-        // It cannot be found out: the task is ending, or the engine is gone, which the wait tells.
-        return false;
+    let stream = match core.shared.api.attach(id, streams).await {
+        Ok(stream) => stream,
+        // The task lived when its output ended, and the engine has gone: that is why.
+        Err(error) if error.status().is_none() => return true,
+        // There is nothing to attach to: the task is ending.
+        Err(_) => return false,
     };
     let (mut from, _to) = stream.split();
     let mut byte = [0; 1];

@@ -77,7 +77,9 @@ pub(super) async fn supervise(supervisor: Supervisor) {
     let TaskIo { stdin, stdout, stderr, stats: sink, .. } = io;
     let (from, to) = attached.map(RawStream::split).unzip();
     let input = Helper(match (stdin, to) {
-        (Some(reader), Some(to)) => Some(core.shared.tasks.spawn(input::pump(reader, to))),
+        (Some(reader), Some(to)) => {
+            Some(core.shared.tasks.spawn(input::pump(reader, to, core.spec.tty)))
+        }
         _ => None,
     });
     let figures = Helper(
@@ -199,6 +201,8 @@ pub(super) async fn supervise(supervisor: Supervisor) {
     input.end().await;
     figures.end().await;
     let drain_begun = Instant::now();
+    // Without the end of the task nothing says that the end of its output came with it.
+    let lost = ended.code.is_none() && !core.ending.is_cancelled();
     let facts = async {
         let mut facts = facts_of(&core, &id, ended).await;
         facts.cancelled = reasons.cancelled;
@@ -214,7 +218,7 @@ pub(super) async fn supervise(supervisor: Supervisor) {
         }
     };
     let (facts, (mut report, _)) = tokio::join!(facts, drained);
-    if was_cut == Some(true) {
+    if was_cut == Some(true) || lost {
         report = cut_short(report);
     }
     let mut exit = Exit::from_facts(facts);
