@@ -2,6 +2,7 @@
 //! outcome is right, nothing hangs, and nothing is left on the engine.
 
 mod act;
+mod away;
 mod case;
 mod judge;
 mod report;

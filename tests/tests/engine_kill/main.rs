@@ -1,6 +1,7 @@
 //! A process that owns containers is killed, at every stage and in the middle of every call: the
 //! next one of the same application leaves nothing of it, and touches nothing of anybody alive.
 
+mod beside;
 mod victim;
 
 use std::time::{Duration, Instant};
