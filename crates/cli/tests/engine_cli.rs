@@ -207,9 +207,24 @@ fn a_terminal_is_one_and_its_output_one_stream() {
     let rig = Rig::new();
     let run = done(&mut rig.testee(&["-t"], &["isatty"]));
     run.assert_silent(0);
+    assert!(run.text().starts_with('{'), "{run:?}");
     let terminals: Terminals = serde_json::from_str(run.text()).unwrap();
     assert!(terminals.stdin && terminals.stdout && terminals.stderr, "{terminals:?}");
     assert!(run.text().ends_with("\r\n"), "{run:?}");
+}
+
+#[test]
+fn the_end_of_input_reaches_a_terminal_and_cuts_no_output() {
+    let rig = Rig::new();
+    done(&mut rig.testee(&["-t"], &["cat"])).assert_silent(0);
+    for input in ["line\n", "half a line"] {
+        for _ in 0..3 {
+            let run = fed(&mut rig.testee(&["-t"], &["cat"]), input.as_bytes());
+            run.assert_silent(0);
+            // Once as the terminal's echo and once from the task.
+            assert_eq!(run.text().matches(input.trim_end()).count(), 2, "{run:?}");
+        }
+    }
 }
 
 #[test]
