@@ -52,7 +52,8 @@
 //!   added and nothing left to the engine's defaults but what the description leaves open.
 //! - Streams are attached, and the wait for the end is registered, before the start. Both output
 //!   streams share one connection: a writer that stays behind by more than 192 KiB holds the other
-//!   one up, and then the task. stdin is half-closed at its end.
+//!   one up, and then the task. stdin is half-closed at its end; to a terminal the end is typed, since
+//!   the engine would end its output as well.
 //! - The end is what the engine's wait and one inspection say. Docker writes `128 + n` both for
 //!   death by signal `n` and for that code, and its init answers 127 both for a missing program and
 //!   for that code: [`Exit::alternatives`](longshore_driver_api::Exit::alternatives) says so.
