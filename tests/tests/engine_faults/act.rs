@@ -40,6 +40,8 @@ pub(crate) struct Play {
     /// What the program's bytes are drawn with.
     pub(crate) bytes: u64,
     pub(crate) closed: Arc<Closed>,
+    /// How many samples came.
+    pub(crate) samples: Arc<AtomicU32>,
     /// The container, once there is one.
     slot: OnceLock<Arc<dyn Container>>,
     /// From the fault to what the caller does.
@@ -69,6 +71,7 @@ impl Play {
             program: Program::of(&case, rng),
             bytes: rng.random(),
             closed: Arc::default(),
+            samples: Arc::default(),
             slot: OnceLock::new(),
             lag: Duration::from_millis(rng.random_range(0..40)),
         }
@@ -164,6 +167,12 @@ impl Play {
             Program::Fails => setup.task(["exit", "7"]),
             Program::Sleeps => setup.task(["sleep", "forever"]),
         };
+        if self.case.step == Step::Stats {
+            let samples = Arc::clone(&self.samples);
+            io = io.stats(move |_| {
+                samples.fetch_add(1, Ordering::SeqCst);
+            });
+        }
         if self.case.action == Action::Deadline {
             spec = spec.timeout(TIMEOUT);
         }

@@ -84,6 +84,7 @@ impl Case {
         let special = [
             (Step::Kill, vec![Drop, Close, Cancel, Deadline, Stop]),
             (Step::Wait, vec![Stop, Freeze]),
+            (Step::Stats, vec![Wait]),
             (Step::Pause, vec![Freeze, Drop, Close]),
             (Step::Unpause, vec![Freeze, Drop, Close]),
         ];
@@ -173,6 +174,8 @@ impl Program {
                     // Whether a stream was cut shows only while its task lives.
                     Step::Attach => &[Self::Quick, Self::Slow, Self::Fed],
                     Step::Pause | Step::Unpause | Step::Kill => &[Self::Sleeps],
+                    // The engine gives the first figures after a second.
+                    Step::Stats => &[Self::Slow],
                     _ => &[Self::Quick, Self::Fed, Self::Fails],
                 };
                 programs[rng.random_range(0..programs.len())]

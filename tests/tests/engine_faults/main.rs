@@ -18,7 +18,7 @@ use report::Report;
 /// driver's bounds.
 const AT_ONCE: usize = 4;
 /// What a run that is not a soak takes of the whole matrix.
-const SAMPLE: usize = 140;
+const SAMPLE: usize = 200;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_step_survives_every_fault_whatever_the_caller_does() {
@@ -32,11 +32,13 @@ async fn every_step_survives_every_fault_whatever_the_caller_does() {
         .await;
     let report = Report::new(runs);
     println!("{}", report.table().markdown());
+    println!("slowest: {}", report.slowest().join(", "));
     if setup.soak {
         report.table().publish().expect("docs/reliability.md can be written");
     }
     let failures = report.failures();
     assert!(failures.is_empty(), "{} failed:\n{}", failures.len(), failures.join("\n"));
+    assert_eq!(report.idle(), [], "no fault happened there");
 }
 
 /// All cases in a soak, those that `LONGSHORE_FAULT` names (part of a case's text), or a sample.

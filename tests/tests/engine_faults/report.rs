@@ -15,6 +15,8 @@ pub(crate) struct Report {
 #[derive(Default)]
 struct Row {
     runs: usize,
+    met: usize,
+    broken: usize,
     wrong: usize,
     hangs: usize,
     leaks: usize,
@@ -29,15 +31,13 @@ impl Report {
 
     /// One row for each step, and the sum.
     pub(crate) fn table(&self) -> Table {
-        let mut rows: BTreeMap<Step, Row> = BTreeMap::new();
         let mut sum = Row::default();
-        for run in &self.runs {
-            rows.entry(run.case.step).or_default().add(run);
-            sum.add(run);
-        }
+        self.runs.iter().for_each(|run| sum.add(run));
         let columns = [
             "fault at",
             "runs",
+            "met their fault",
+            "requests broken",
             "wrong outcomes",
             "hangs",
             "leaks after close",
@@ -45,11 +45,33 @@ impl Report {
             "longest run, s",
         ];
         let mut table = Table::new("Faults of the connection", columns);
-        for (step, row) in &rows {
+        for (step, row) in self.rows() {
             table.row(row.cells(&step.to_string()));
         }
         table.row(sum.cells("all"));
         table
+    }
+
+    /// The runs that took longest, to see what a bound costs.
+    pub(crate) fn slowest(&self) -> Vec<String> {
+        let mut runs: Vec<&Outcome> = self.runs.iter().collect();
+        runs.sort_by_key(|run| std::cmp::Reverse(run.took));
+        let line = |run: &&Outcome| format!("{:.1} s {}", run.took.as_secs_f64(), run.case);
+        runs.iter().take(5).map(line).collect()
+    }
+
+    /// Steps at which hardly a run met its fault: such runs prove nothing.
+    pub(crate) fn idle(&self) -> Vec<Step> {
+        let rows = self.rows().into_iter();
+        rows.filter(|(_, row)| row.met * 2 < row.runs).map(|(step, _)| step).collect()
+    }
+
+    fn rows(&self) -> BTreeMap<Step, Row> {
+        let mut rows: BTreeMap<Step, Row> = BTreeMap::new();
+        for run in &self.runs {
+            rows.entry(run.case.step).or_default().add(run);
+        }
+        rows
     }
 
     /// One line for each run that went wrong.
@@ -57,7 +79,7 @@ impl Report {
         let failed = self.runs.iter().filter(|run| run.has_failed());
         failed
             .map(|run| {
-                let Outcome { case, wrong, hangs, left, took } = run;
+                let Outcome { case, wrong, hangs, left, took, .. } = run;
                 let took = took.as_secs_f64();
                 format!("{case} ({took:.1} s): wrong {wrong:?}, hangs {hangs:?}, left {left:?}")
             })
@@ -74,6 +96,8 @@ impl Outcome {
 impl Row {
     fn add(&mut self, run: &Outcome) {
         self.runs += 1;
+        self.met += usize::from(run.broken > 0);
+        self.broken += run.broken;
         self.wrong += usize::from(!run.wrong.is_empty());
         self.hangs += run.hangs.len();
         self.leaks += run.left[0];
@@ -85,6 +109,8 @@ impl Row {
         vec![
             name.to_owned(),
             self.runs.to_string(),
+            self.met.to_string(),
+            self.broken.to_string(),
             self.wrong.to_string(),
             self.hangs.to_string(),
             self.leaks.to_string(),

@@ -1,5 +1,6 @@
 //! One run, from the proxy to the count of what is left.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use longshore_docker::DockerDriver;
@@ -24,6 +25,8 @@ const SETTLE: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) case: Case,
+    /// Requests that were broken.
+    pub(crate) broken: usize,
     /// What the driver told wrongly.
     pub(crate) wrong: Vec<String>,
     /// What went on beyond its bound.
@@ -36,8 +39,14 @@ pub(crate) struct Outcome {
 /// Runs a case. It never fails: what went wrong is in the outcome.
 pub(crate) async fn run(setup: Setup, case: Case) -> Outcome {
     let begun = Instant::now();
-    let mut outcome =
-        Outcome { case, wrong: vec![], hangs: vec![], left: [0; 2], took: Duration::ZERO };
+    let mut outcome = Outcome {
+        case,
+        broken: 0,
+        wrong: vec![],
+        hangs: vec![],
+        left: [0; 2],
+        took: Duration::ZERO,
+    };
     let application = application("faults");
     // The driver makes it itself, closed to others.
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -60,6 +69,7 @@ pub(crate) async fn run(setup: Setup, case: Case) -> Outcome {
     }
     proxy.heal();
     count(&setup, &application, &run_dir, &mut outcome).await;
+    outcome.broken = proxy.log().iter().filter(|passed| passed.fault.is_some()).count();
     outcome.took = begun.elapsed();
     outcome
 }
@@ -73,6 +83,7 @@ async fn with_driver(
     let case = outcome.case;
     let play = Play::new(case, &mut case.rng(setup.seed));
     let acted = timeout(TASK, play.act(setup, driver, proxy)).await;
+    let samples = play.samples.load(Ordering::SeqCst);
     proxy.heal();
     let reserved = match acted {
         Err(_) => {
@@ -88,6 +99,9 @@ async fn with_driver(
         Err(_) => outcome.hangs.push("close".to_owned()),
         Ok(Err(error)) => outcome.wrong.push(format!("close: {error}")),
         Ok(Ok(())) => {
+            if play.samples.load(Ordering::SeqCst) != samples {
+                outcome.wrong.push("samples came after the end".to_owned());
+            }
             let times = play.closed.times();
             if reserved && times != 1 {
                 outcome.wrong.push(format!("told {times} times that it is closed"));
