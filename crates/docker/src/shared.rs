@@ -120,6 +120,12 @@ impl Shared {
         self.containers.lock().remove(&key);
     }
 
+    /// How errors call the containers that are not counted out yet.
+    pub(crate) fn subjects(&self) -> Vec<String> {
+        let containers = self.containers.lock();
+        containers.values().filter_map(Weak::upgrade).map(|core| core.subject()).collect()
+    }
+
     /// Lets no more container in and gives those that are left.
     pub(crate) fn shut(&self) -> Vec<Arc<Core>> {
         let containers = self.containers.lock();

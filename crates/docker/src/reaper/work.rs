@@ -74,7 +74,7 @@ pub(super) async fn run(
     };
     let in_time = tokio::time::timeout_at(bound, all).await.is_ok();
     ledger.give_up.cancel();
-    let result = outcome(&ledger, in_time);
+    let result = outcome(&shared, &ledger, in_time);
     if let Some(lease) = shared.take_lease()
         && result.is_ok()
         && let Err(error) = lease.release()
@@ -96,16 +96,22 @@ async fn reap_once(shared: &Arc<Shared>) {
     }
 }
 
-fn outcome(ledger: &Ledger, in_time: bool) -> Result<()> {
-    let failing = ledger.failing.lock();
-    if failing.is_empty() && in_time {
+/// Names everything that could not be removed, with why, or that was still being removed.
+fn outcome(shared: &Shared, ledger: &Ledger, in_time: bool) -> Result<()> {
+    let mut left = ledger.failing.lock().clone();
+    if !in_time {
+        for subject in shared.subjects() {
+            left.entry(subject).or_insert_with(|| "it is still being closed".to_owned());
+        }
+    }
+    if left.is_empty() && in_time {
         return Ok(());
     }
     let mut text = String::from("the next start of this application removes what is left");
-    for (name, why) in &*failing {
+    for (name, why) in left.iter().rev() {
         text = format!("{name}: {why}; {text}");
     }
-    if failing.is_empty() {
+    if left.is_empty() {
         text = format!("not everything ended within the bound; {text}");
     }
     Err(Error::new(ErrorKind::Deadline, "close").message(text))
