@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use longshore_docker::DockerDriver;
-use longshore_driver_api::{Driver, DriverExt, Exit, Outcome, StreamEnd, Task, TaskIo};
+use longshore_driver_api::{
+    Driver, DriverExt, Exit, Outcome, ReapOptions, StreamEnd, Task, TaskIo,
+};
 use longshore_testee::{STDOUT, pattern};
 use longshore_tests::{FaultProxy, Script, Setup, application, config};
 use tokio::time::{sleep, timeout};
@@ -64,4 +66,33 @@ async fn a_task_whose_engine_stays_away_is_lost_and_never_a_success() {
     assert_eq!(exit.outcome, Outcome::Lost, "{exit:?}");
     assert_eq!(exit.code, None);
     check_output(&exit, &got);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_driver_could_not_remove_when_it_was_closed_the_next_one_removes() {
+    let setup = Setup::from_env();
+    let application = application("away");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let run_dir = folder.path().join("run");
+    let proxy = FaultProxy::start(setup.engine.socket(), Script::new()).expect("a socket");
+    let mut first = config(&proxy.address(), &application, &run_dir);
+    first.timeouts.close = Duration::from_secs(2);
+    let driver = DockerDriver::open(first).await.expect("the engine is there");
+    let spec = setup.task(["sleep", "forever"]).build().expect("a valid task");
+    let container = driver.prepare(Task::new(spec)).await.expect("it is created");
+    let running = container.start().await.expect("it starts");
+    proxy.down().await;
+    let error = timeout(BOUND, driver.close()).await.expect("closing hangs").unwrap_err();
+    assert!(error.to_string().contains("longshore-"), "it names the container: {error}");
+    assert_eq!(timeout(BOUND, running.wait()).await.expect("it hangs").outcome, Outcome::Cancelled);
+    let left = setup.engine.containers(&application).await.expect("the engine answers");
+    assert_eq!(left, [container.engine_id().expect("it was created")]);
+
+    let next = config(&setup.engine.address(), &application, &run_dir);
+    let next = DockerDriver::open(next).await.expect("the engine is there");
+    let report = next.reap(ReapOptions::new()).await.expect("the engine answers");
+    assert_eq!((report.removed.len(), report.failed.len()), (1, 0), "{report:?}");
+    next.close().await.expect("it has nothing");
+    let left = setup.engine.containers(&application).await.expect("the engine answers");
+    assert_eq!(left, Vec::<String>::new());
 }
