@@ -1,4 +1,5 @@
-//! Connections that stay open and fall silent: what they carried is found out or said to be lost.
+//! Connections that fall silent, or end without an answer: what they carried is found out or said
+//! to be lost, and nothing happens twice.
 
 #[expect(unreachable_pub, reason = "the module is shared with the unit tests")]
 #[expect(dead_code, reason = "other tests use the rest of it")]
@@ -10,7 +11,8 @@ use std::time::Duration;
 
 use longshore_docker::{DockerConfig, DockerDriver};
 use longshore_driver_api::{
-    Captured, Driver, DriverExt as _, ErrorKind, Exit, Outcome, StreamEnd, Task, TaskIo, TaskSpec,
+    Captured, Driver, DriverExt as _, ErrorKind, Exit, Outcome, Signal, StreamEnd, Task, TaskIo,
+    TaskSpec,
 };
 use support::{
     Request, Script, ScriptedEngine, Step, chunked, frame, json, upgrade, usual, waited,
@@ -20,7 +22,7 @@ use tokio::sync::Notify;
 /// A driver with short bounds on a scripted engine.
 struct Stage {
     driver: DockerDriver,
-    _engine: ScriptedEngine,
+    engine: ScriptedEngine,
     _folder: tempfile::TempDir,
 }
 
@@ -36,7 +38,7 @@ async fn stage(special: impl Fn(&Request) -> Option<Script> + Send + Sync + 'sta
     config.timeouts.call = Duration::from_millis(300);
     config.timeouts.engine_gone = Duration::from_millis(300);
     let driver = DockerDriver::open(config).await.unwrap();
-    Stage { driver, _engine: engine, _folder: folder }
+    Stage { driver, engine, _folder: folder }
 }
 
 /// Runs a task on such an engine.
@@ -158,4 +160,22 @@ async fn output_that_falls_silent_inside_a_frame_is_cut() {
     assert_eq!(captured.stdout(), b"all of");
     assert_eq!(exit.output.stdout.end, StreamEnd::Cut);
     assert!(exit.output.is_incomplete());
+}
+
+#[tokio::test]
+async fn a_signal_of_the_callers_whose_answer_is_lost_is_not_sent_again() {
+    let stage = stage(|request| {
+        if request.is("POST /containers/c1/kill") {
+            return Some(Script::new());
+        }
+        request.is("POST /containers/c1/wait").then(|| waited(Duration::from_millis(600), 0))
+    })
+    .await;
+    let spec = TaskSpec::builder("x").build().unwrap();
+    let container = stage.driver.prepare(spec).await.unwrap();
+    let running = container.start().await.unwrap();
+    let error = running.signal(Signal::TERM).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Disconnected);
+    let sent = stage.engine.seen().iter().filter(|call| call.line.contains("/kill?")).count();
+    assert_eq!(sent, 1);
 }

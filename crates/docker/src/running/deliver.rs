@@ -7,7 +7,7 @@ use longshore_driver_api::{Result, SentFor, SentSignal, Signal};
 use crate::client::error::ClientError;
 use crate::container::core::Core;
 use crate::error::engine_error;
-use crate::retry::again;
+use crate::retry::{again, if_unsent};
 
 /// Sends a signal. A task that has ended already is no error.
 pub(super) async fn deliver(
@@ -18,7 +18,10 @@ pub(super) async fn deliver(
 ) -> Result<()> {
     let api = &core.shared.api;
     let name = signal.to_string();
-    match again(|| api.kill_container(id, &name)).await {
+    let call = || api.kill_container(id, &name);
+    // What a signal of the caller's own means is not known here: it must not come twice.
+    let sent = if reason == SentFor::Signal { if_unsent(call).await } else { again(call).await };
+    match sent {
         Ok(()) => core.sent.lock().push(SentSignal::new(signal, reason)),
         Err(error) if has_ended(&error) => return Ok(()),
         Err(error) => return Err(engine_error("signal", &core.subject(), error)),
