@@ -41,6 +41,8 @@ pub(crate) struct Core {
     pub(crate) creation: watch::Sender<Creation>,
     /// Whether its processes stand still, as far as is known.
     pub(crate) frozen: watch::Sender<bool>,
+    /// Held while that is changed.
+    pub(super) freezing: tokio::sync::Mutex<()>,
     /// How its task ended.
     pub(crate) exit: watch::Sender<Option<Arc<Exit>>>,
     /// The caller cancelled the task.
@@ -110,6 +112,7 @@ impl Core {
             reserved: Instant::now(),
             creation: watch::Sender::new(Creation::NotAsked),
             frozen: watch::Sender::new(false),
+            freezing: tokio::sync::Mutex::default(),
             exit: watch::Sender::new(None),
             cancel: CancellationToken::new(),
             ending: CancellationToken::new(),

@@ -15,6 +15,11 @@ const SETTLES: Duration = Duration::from_millis(200);
 /// How often it is asked meanwhile.
 const LOOK: Duration = Duration::from_millis(10);
 
+/// What runc and its shim say of a process that is frozen, and of one that is not, while the engine
+/// believed the opposite.
+const FROZEN_BELOW: &str = "cannot pause a paused container";
+const RUNNING_BELOW: &str = "cannot resume a running process";
+
 /// Makes the processes stand still.
 pub(super) async fn freeze(core: &Arc<Core>) -> Result<()> {
     change(core, "freeze", true).await
@@ -38,19 +43,21 @@ async fn change(core: &Arc<Core>, op: &'static str, wanted: bool) -> Result<()> 
 }
 
 async fn bring_about(core: &Arc<Core>, op: &'static str, id: &str, wanted: bool) -> Result<()> {
+    // Two at once would each mistake what the other does for the engine's late knowledge.
+    let _turn = core.freezing.lock().await;
     let api = &core.shared.api;
     let failed = |error| engine_error(op, &core.subject(), error);
     let give_up = tokio::time::Instant::now() + core.shared.timeouts.call;
     loop {
-        match ask(core, id, wanted).await {
+        let runtime_has_it = match ask(core, id, wanted).await {
             Ok(()) => {
                 core.frozen.send_replace(wanted);
                 return Ok(());
             }
             Err(error) if !is_about_the_state(&error) => return Err(failed(error)),
             Err(error) if tokio::time::Instant::now() >= give_up => return Err(failed(error)),
-            Err(_) => {}
-        }
+            Err(error) => is_so_below(&error, wanted),
+        };
         // The engine says that it is so already, or that the process does not run. Look until it
         // has said the same for a while.
         let settled = tokio::time::Instant::now() + SETTLES;
@@ -59,20 +66,24 @@ async fn bring_about(core: &Arc<Core>, op: &'static str, id: &str, wanted: bool)
             if !state.running {
                 return Err(not_running(core, op));
             }
+            let now = tokio::time::Instant::now();
             if state.paused != wanted {
-                break;
-            }
-            if *core.frozen.borrow() == wanted {
+                // The runtime below the engine knows for certain; the engine comes to know it.
+                if !runtime_has_it || now >= settled {
+                    break;
+                }
+            } else if *core.frozen.borrow() == wanted || runtime_has_it {
+                core.frozen.send_replace(wanted);
                 return Ok(());
-            }
-            // Our own last word was the opposite. If the engine stays with what it says, it is
-            // brought to know better by one round of both.
-            if tokio::time::Instant::now() >= settled {
+            } else if now >= settled {
+                // Our own last word was the opposite. If the engine stays with what it says, it is
+                // brought to know better by one round of both.
                 let _ = ask(core, id, !wanted).await;
                 break;
             }
             tokio::time::sleep(LOOK).await;
         }
+        tokio::time::sleep(LOOK).await;
     }
 }
 
@@ -87,7 +98,14 @@ fn is_about_the_state(error: &ClientError) -> bool {
     matches!(status, 409 | 500)
         && ["already paused", "not paused", "not running", "is paused", "can only"]
             .iter()
+            .chain(&[FROZEN_BELOW, RUNNING_BELOW])
             .any(|words| message.contains(words))
+}
+
+/// Whether the runtime below the engine refused because the process is in the wanted state.
+fn is_so_below(error: &ClientError, wanted: bool) -> bool {
+    let ClientError::Status { message, .. } = error else { return false };
+    message.contains(if wanted { FROZEN_BELOW } else { RUNNING_BELOW })
 }
 
 fn not_running(core: &Core, op: &'static str) -> Error {
