@@ -105,13 +105,25 @@ pub(crate) async fn creating(t: Trial) -> Outcome {
     .await
 }
 
-/// The future of one call on a container that is made ready for it first.
-async fn dropped_in_call<C, F, T>(t: &Trial, step: &str, running: bool, call: C) -> Outcome
-where
-    C: Fn(Arc<dyn Container>) -> F + Send + Sync,
-    F: Future<Output = Result<T>> + Send,
-    T: Send,
-{
+/// A call on a container that is made ready for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Call {
+    Start,
+    Freeze,
+    Close,
+}
+
+impl Call {
+    async fn make(self, container: Arc<dyn Container>) -> Result<()> {
+        match self {
+            Self::Start => container.start().await.map(drop),
+            Self::Freeze => container.freeze().await,
+            Self::Close => container.close().await,
+        }
+    }
+}
+
+async fn dropped_in_call(t: &Trial, call: Call) -> Outcome {
     let mut ended_by_polls = false;
     for at in points(t) {
         if ended_by_polls && matches!(at, At::Polls(_)) {
@@ -120,22 +132,23 @@ where
         let hooks = Counting::new();
         let task = t.task(&Act::Sleep(None)).hooks(Arc::clone(&hooks) as _);
         let container = t.prepared(task).await?;
-        if running {
+        if call != Call::Start {
             t.ok("start", container.start()).await?;
         }
-        let name = format!("{step}, dropped at {at:?}");
-        let future = call(Arc::clone(&container));
-        match at {
+        let name = format!("{call:?}, dropped at {at:?}");
+        let future = call.make(Arc::clone(&container));
+        let ended = match at {
             At::Polls(polls) => {
-                if let Some(ended) = t.done(&name, poll_at_most(polls, future)).await? {
-                    ended?;
-                    ended_by_polls = true;
-                }
+                let ended = t.done(&name, poll_at_most(polls, future)).await?;
+                ended_by_polls = ended.is_some();
+                ended
             }
-            At::Time(time) => {
-                let ended = t.done(&name, tokio::time::timeout(time, future)).await?;
-                ended.map_or(Ok(()), |ended| ended.map(drop))?;
-            }
+            At::Time(time) => t.done(&name, tokio::time::timeout(time, future)).await?.ok(),
+        };
+        ended.unwrap_or(Ok(()))?;
+        if call == Call::Freeze {
+            t.ok("unfreeze, whether it was frozen or not", container.unfreeze()).await?;
+            assert_eq!(container.state(), State::Running, "after {at:?}");
         }
         t.ok("close after that", container.close()).await?;
         assert_eq!(container.state(), State::Closed);
@@ -146,7 +159,7 @@ where
 }
 
 pub(crate) async fn starting(t: Trial) -> Outcome {
-    dropped_in_call(&t, "start", false, |container| async move { container.start().await }).await
+    dropped_in_call(&t, Call::Start).await
 }
 
 pub(crate) async fn a_start_that_is_dropped_closes_the_container(t: Trial) -> Outcome {
@@ -167,11 +180,11 @@ pub(crate) async fn freezing(t: Trial) -> Outcome {
         t.fails(kind, "freeze", started.container.freeze()).await?;
         return Ok(());
     }
-    dropped_in_call(&t, "freeze", true, |container| async move { container.freeze().await }).await
+    dropped_in_call(&t, Call::Freeze).await
 }
 
 pub(crate) async fn closing(t: Trial) -> Outcome {
-    dropped_in_call(&t, "close", true, |container| async move { container.close().await }).await
+    dropped_in_call(&t, Call::Close).await
 }
 
 pub(crate) async fn a_dropped_close_goes_on(t: Trial) -> Outcome {
