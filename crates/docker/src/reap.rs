@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use longshore_driver_api::{
     LABEL_APPLICATION, LABEL_LEASE, LABEL_OWNER, LABEL_RECOVERABLE_UNTIL, LABEL_TASK, ReapOptions,
@@ -17,8 +17,34 @@ use crate::error::engine_error;
 use crate::retry::again;
 use crate::shared::Shared;
 
+/// When dead owners are looked for again, once some were met. The engine does not stop working on a
+/// request when the owner dies that made it: what it asked for last may be made a little later.
+const AGAIN: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(2)];
+
 /// Removes what dead owners left, or says what it would remove.
 pub(crate) async fn reap(shared: &Arc<Shared>, options: ReapOptions) -> Result<ReapReport> {
+    let Pass { mut report, met_the_dead } = pass(shared, options).await?;
+    if options.dry_run || !met_the_dead {
+        return Ok(report);
+    }
+    for pause in AGAIN {
+        tokio::time::sleep(pause).await;
+        let Pass { report: more, .. } = pass(shared, options).await?;
+        report.removed.extend(more.removed);
+        // What failed before was tried again.
+        report.failed = more.failed;
+        report.kept = more.kept;
+    }
+    Ok(report)
+}
+
+/// One look at the engine and at the leases.
+struct Pass {
+    report: ReapReport,
+    met_the_dead: bool,
+}
+
+async fn pass(shared: &Arc<Shared>, options: ReapOptions) -> Result<Pass> {
     let filter = [format!("{LABEL_APPLICATION}={}", shared.application)];
     let listed = again(|| shared.api.list_containers(&filter))
         .await
@@ -42,11 +68,13 @@ pub(crate) async fn reap(shared: &Arc<Shared>, options: ReapOptions) -> Result<R
             remove(shared, owner, containers, &mut report).await?;
         }
     }
+    let mut met_the_dead = !report.removed.is_empty() || !report.failed.is_empty();
     if !options.dry_run {
         let (run_dir, application) = (shared.run_dir.clone(), shared.application.clone());
-        off_the_runtime(move || run_dir.sweep(&application, &seen)).await??;
+        let swept = off_the_runtime(move || run_dir.sweep(&application, &seen)).await??;
+        met_the_dead |= !swept.is_empty();
     }
-    Ok(report)
+    Ok(Pass { report, met_the_dead })
 }
 
 /// What would be removed of an owner's.

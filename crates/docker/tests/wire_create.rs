@@ -4,12 +4,13 @@
 #[expect(dead_code, reason = "other tests use the rest of it")]
 mod support;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use longshore_docker::{DockerConfig, DockerDriver};
-use longshore_driver_api::{Container, Driver, Task, TaskSpec};
+use longshore_driver_api::{Container, Driver, ReapOptions, Task, TaskSpec};
+use longshore_host::RunDir;
 use support::{Request, Script, ScriptedEngine, empty, json};
 
 const VERSION: &str = r#"{"Version":"20.10.24","ApiVersion":"1.41","MinAPIVersion":"1.12"}"#;
@@ -119,17 +120,52 @@ async fn what_an_engine_made_before_it_failed_is_removed() {
 }
 
 #[tokio::test]
-async fn what_a_dead_owner_asked_for_as_it_died_is_looked_for_again() {
+async fn what_a_dead_owner_asked_for_as_it_died_is_looked_for_again_after_opening() {
     let engine = engine(|request| request.is("GET /containers/json").then(|| json(200, "[]")));
     let run_dir = tempfile::tempdir().unwrap();
     let mut config = config(&engine, &run_dir);
     config.reap_on_open = true;
     let driver = DockerDriver::open(config).await.unwrap();
-    let thrice = async {
-        while count(&engine, "GET /containers/json") < 3 {
+    let twice = async {
+        while count(&engine, "GET /containers/json") < 2 {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), thrice).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(20), twice).await.unwrap();
     driver.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_a_dead_owner_asked_for_as_it_died_is_removed_by_one_reap() {
+    let (owner, lists) = (Arc::new(Mutex::new(String::new())), AtomicU32::new(0));
+    let told = Arc::clone(&owner);
+    let engine = engine(move |request| {
+        if request.is("DELETE /containers/late") {
+            return Some(empty(204));
+        }
+        // The owner's container is there from the second look on.
+        request.is("GET /containers/json").then(|| {
+            let late = lists.fetch_add(1, Ordering::SeqCst) == 1;
+            json(200, &if late { told.lock().unwrap().clone() } else { "[]".to_owned() })
+        })
+    });
+    let run_dir = tempfile::tempdir().unwrap();
+    let dead = RunDir::open(Some(&run_dir.path().join("run"))).unwrap().lease("longshore").unwrap();
+    // This process stands in for the dead one, whose number nobody has.
+    let domain = dead.domain().to_string();
+    let (place, _process) = domain.rsplit_once('.').unwrap();
+    let labels = serde_json::json!({
+        "longshore.application": "longshore",
+        "longshore.owner": dead.owner(),
+        "longshore.lease": format!("{place}.4194303-1"),
+    });
+    *owner.lock().unwrap() = serde_json::json!([{ "Id": "late", "Labels": labels }]).to_string();
+    let driver = open(&engine, &run_dir).await;
+    drop(dead);
+    let report = driver.reap(ReapOptions::new()).await.unwrap();
+    assert!(count(&engine, "GET /containers/json") > 2);
+    assert_eq!(report.failed, []);
+    driver.close().await.unwrap();
+    let removed: Vec<&str> = report.removed.iter().map(|reaped| reaped.id.as_str()).collect();
+    assert_eq!((removed, report.kept), (vec!["late"], 0));
 }

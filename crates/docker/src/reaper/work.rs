@@ -1,7 +1,6 @@
 //! The reaper's work: many removals at once, and at last the driver's end.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use longshore_driver_api::{Error, ErrorKind, ReapOptions, Result};
 use parking_lot::Mutex;
@@ -14,9 +13,6 @@ use super::Job;
 use super::remove::close;
 use crate::reap;
 use crate::shared::Shared;
-
-/// How soon after the first look for dead owners comes the second.
-const SOON: Duration = Duration::from_secs(1);
 
 /// What the removals have in common.
 #[derive(Debug, Default)]
@@ -44,11 +40,10 @@ pub(super) async fn run(
             Job::Reap => {
                 let shared = Arc::clone(&shared);
                 reaping.spawn(async move {
-                    // What an owner asked for as it died may be made after its death.
-                    for pause in [Duration::ZERO, SOON, shared.timeouts.work] {
-                        tokio::time::sleep(pause).await;
-                        reap_once(&shared).await;
-                    }
+                    reap_once(&shared).await;
+                    // The last time at which what a dead owner asked for may be made.
+                    tokio::time::sleep(shared.timeouts.work).await;
+                    reap_once(&shared).await;
                 });
             }
             Job::Shutdown => break,
