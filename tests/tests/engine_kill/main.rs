@@ -22,6 +22,8 @@ use victim::Scene;
 const AT_ONCE: usize = 4;
 /// From the kill until nothing is left.
 const SECONDS: Duration = Duration::from_secs(15);
+/// Longer than one reap looks for what a dead owner has asked for.
+const LONG_AFTER: Duration = Duration::from_secs(8);
 const STAGES: [&str; 7] =
     ["opened", "reserved", "created", "started", "frozen", "exited", "closed"];
 /// Calls of a task's life, each of which can be under way when its owner dies.
@@ -131,9 +133,12 @@ async fn an_owner_that_is_killed_at_any_stage_leaves_nothing() {
 async fn an_owner_that_is_killed_in_the_middle_of_a_call_leaves_nothing() {
     let setup = Setup::from_env();
     // The engine's answer comes too late, or the request itself.
-    let faults = [Fault::Stall, Fault::CutThenLate(Duration::from_secs(1))];
-    let cases = CALLS.iter().flat_map(|step| faults.map(|fault| (*step, fault)));
-    let runs = cases.map(|(step, fault)| {
+    let soon = Fault::CutThenLate(Duration::from_secs(1));
+    let faults = [Fault::Stall, soon];
+    let mut cases: Vec<(Step, Fault)> =
+        CALLS.iter().flat_map(|step| faults.map(|fault| (*step, fault))).collect();
+    cases.push((Step::Create, Fault::CutThenLate(LONG_AFTER)));
+    let runs = cases.into_iter().map(|(step, fault)| {
         let scene = Scene::new(&setup);
         async move {
             let script = Script::new().once(step, fault);
@@ -142,25 +147,27 @@ async fn an_owner_that_is_killed_in_the_middle_of_a_call_leaves_nothing() {
             let victim = scene.victim(&proxy.address(), stage);
             let reached = tokio::time::timeout(SECONDS * 4, proxy.reached(step, 1)).await;
             reached.unwrap_or_else(|_| panic!("it never asked for {step}"));
+            let death = Instant::now();
             victim.kill().await;
-            if fault == Fault::Stall {
+            let Fault::CutThenLate(late) = fault else {
                 return reap(&scene, format!("during {step}"), true).await;
-            }
-            // A first reaper comes before the request does, and finds nothing or too little.
+            };
+            // A reaper comes before the request does.
             let early = scene.driver(false).await;
-            early.reap(ReapOptions::new()).await.expect("the engine answers");
+            let report = early.reap(ReapOptions::new()).await.expect("the engine answers");
             early.close().await.expect("it has nothing");
-            tokio::time::sleep(Duration::from_millis(1500)).await;
-            reap(&scene, format!("before {step} arrived"), false).await
+            if step == Step::Create {
+                let expected = usize::from(fault == soon);
+                assert_eq!(report.removed.len(), expected, "{fault}: {report:?}");
+            }
+            let arrived = late + Duration::from_secs(1);
+            tokio::time::sleep(arrived.saturating_sub(death.elapsed())).await;
+            reap(&scene, format!("{} s before {step} arrived", late.as_secs()), false).await
         }
     });
     let killed: Vec<Killed> = futures_util::stream::iter(runs).buffered(AT_ONCE).collect().await;
-    let appeared = killed.iter().find(|one| one.at == "before create arrived");
-    assert_eq!(
-        appeared.map(|one| one.had),
-        Some(1),
-        "a container appeared after its owner's death"
-    );
+    let appeared = killed.last().map(|one| one.had);
+    assert_eq!(appeared, Some(1), "a container appeared long after its owner's death");
     check(&setup, "Owners killed during calls", &killed);
 }
 
@@ -177,7 +184,9 @@ async fn an_owner_that_is_killed_at_a_random_moment_leaves_nothing() {
             victim.says("opened").await;
             tokio::time::sleep(Duration::from_millis(moment)).await;
             victim.kill().await;
-            reap(&scene, "at a random moment".to_owned(), number % 2 == 0).await
+            let by_opening = number % 2 == 0;
+            let how = if by_opening { "reaped by the next start" } else { "reaped on request" };
+            reap(&scene, how.to_owned(), by_opening).await
         }
     });
     let killed: Vec<Killed> = futures_util::stream::iter(runs).buffered(AT_ONCE).collect().await;
