@@ -3,7 +3,6 @@
 
 mod engine;
 #[path = "engine/fixture.rs"]
-#[expect(dead_code, reason = "other tests use the rest of it")]
 mod fixture;
 
 use longshore_conformance::Fixture as _;

@@ -2,7 +2,6 @@
 
 mod engine;
 #[path = "engine/fixture.rs"]
-#[expect(dead_code, reason = "other tests use the rest of it")]
 mod fixture;
 
 use std::sync::{Arc, Mutex};

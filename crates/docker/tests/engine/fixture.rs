@@ -1,38 +1,25 @@
 //! The driver as the conformance suite and the engine tests open it: each fixture is an
 //! application of its own.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use longshore_conformance::{Fixture, Hosting, Scene};
+use longshore_conformance::{Fixture, Hosting, Orphan, Scene};
 use longshore_docker::{DockerConfig, DockerDriver};
-use longshore_driver_api::{
-    Driver as _, DriverExt as _, Error, ErrorKind, LogDriver, Result, State, TaskSpec,
-};
+use longshore_driver_api::{Error, ErrorKind, LogDriver, Result, State, TaskSpec};
 
 use crate::engine;
 
-/// How a process that is to be killed knows what it is for.
-const VICTIM: &str = "LONGSHORE_TEST_VICTIM";
-/// What it says when there is something to leave behind.
-const READY: &str = "the victim is ready";
+/// The application of a process that is to be killed.
+pub(crate) const APPLICATION: &str = "LONGSHORE_TEST_APPLICATION";
+/// Where its lease is.
+pub(crate) const RUN_DIR: &str = "LONGSHORE_TEST_RUN_DIR";
 
 /// One application on the engine.
 pub(crate) struct Docker {
     application: String,
     run_dir: tempfile::TempDir,
     volumes_before: Vec<String>,
-}
-
-/// What a victim is told.
-#[derive(serde::Serialize, serde::Deserialize)]
-struct Orders {
-    application: String,
-    run_dir: std::path::PathBuf,
-    spec: TaskSpec,
-    stage: String,
 }
 
 impl Docker {
@@ -58,7 +45,8 @@ impl Docker {
     }
 }
 
-fn config(application: &str, run_dir: &std::path::Path) -> DockerConfig {
+/// How a driver of an application is opened.
+pub(crate) fn config(application: &str, run_dir: &std::path::Path) -> DockerConfig {
     let mut config = DockerConfig::default();
     config.host = Some(engine::host());
     config.application = application.to_owned();
@@ -104,49 +92,12 @@ impl Fixture for Docker {
     }
 
     async fn orphan(&self, spec: TaskSpec, stage: State) -> Result<Hosting> {
-        let orders = Orders {
-            application: self.application.clone(),
-            run_dir: self.lease_folder(),
-            spec,
-            stage: format!("{stage:?}"),
-        };
-        let orders = serde_json::to_string(&orders).expect("orders are plain data");
-        let left = tokio::task::spawn_blocking(move || murder(&orders)).await;
-        left.expect("the murder does not panic")
-            .map(|()| Hosting::Yes)
-            .map_err(|error| Error::new(ErrorKind::Io, "orphan").message(error.to_string()))
+        let run_dir = self.lease_folder();
+        let variables = [
+            (APPLICATION, self.application.as_str()),
+            (RUN_DIR, run_dir.to_str().expect("a plain path")),
+        ];
+        Orphan::new(spec, stage).leave("an_owner_that_is_killed", &variables).await?;
+        Ok(Hosting::Yes)
     }
-}
-
-/// Starts this program again as a victim, waits until it has something to leave, and kills it.
-fn murder(orders: &str) -> std::io::Result<()> {
-    let mut victim = Command::new(std::env::current_exe()?)
-        .args(["--exact", "a_victim_leaves_what_it_has", "--nocapture"])
-        .env(VICTIM, orders)
-        .stdout(Stdio::piped())
-        .spawn()?;
-    let output = victim.stdout.take().expect("it is piped");
-    let mut lines = BufReader::new(output).lines();
-    let ready = lines.any(|line| line.is_ok_and(|line| line.contains(READY)));
-    victim.kill()?;
-    victim.wait()?;
-    if ready { Ok(()) } else { Err(std::io::Error::other("the victim failed")) }
-}
-
-/// What a victim does: it makes what it is told to leave behind, and waits to be killed. In an
-/// ordinary run of the tests there is nothing to do.
-pub(crate) async fn be_a_victim() {
-    let Ok(orders) = std::env::var(VICTIM) else { return };
-    let orders: Orders = serde_json::from_str(&orders).expect("orders");
-    let driver = DockerDriver::open(config(&orders.application, &orders.run_dir)).await.unwrap();
-    let container = driver.prepare(orders.spec).await.unwrap();
-    let running =
-        if orders.stage == "Created" { None } else { Some(container.start().await.unwrap()) };
-    if orders.stage == "Frozen" {
-        container.freeze().await.unwrap();
-    }
-    println!("{READY}");
-    std::future::pending::<()>().await;
-    drop(running);
-    let _ = driver.ping().await;
 }
