@@ -1,6 +1,7 @@
 //! The reaper's work: many removals at once, and at last the driver's end.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use longshore_driver_api::{Error, ErrorKind, ReapOptions, Result};
 use parking_lot::Mutex;
@@ -13,6 +14,9 @@ use super::Job;
 use super::remove::close;
 use crate::reap;
 use crate::shared::Shared;
+
+/// From the first look for what dead owners left to the second; it doubles each time.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
 /// What the removals have in common.
 #[derive(Debug, Default)]
@@ -39,12 +43,7 @@ pub(super) async fn run(
             }
             Job::Reap => {
                 let shared = Arc::clone(&shared);
-                reaping.spawn(async move {
-                    reap_once(&shared).await;
-                    // The last time at which what a dead owner asked for may be made.
-                    tokio::time::sleep(shared.timeouts.work).await;
-                    reap_once(&shared).await;
-                });
+                reaping.spawn(async move { reap_for_a_while(&shared).await });
             }
             Job::Shutdown => break,
         }
@@ -78,6 +77,22 @@ pub(super) async fn run(
         tracing::debug!(%error, "the lease's file could not be removed");
     }
     ended.send_replace(Some(Arc::new(result)));
+}
+
+/// Looks for what dead owners left, again and again while the engine may still make what one of
+/// them asked for in its last moment: such a container appears after the first look.
+async fn reap_for_a_while(shared: &Arc<Shared>) {
+    let end = Instant::now() + shared.timeouts.work;
+    let mut pause = FIRST_PAUSE;
+    loop {
+        reap_once(shared).await;
+        let now = Instant::now();
+        if now >= end {
+            return;
+        }
+        tokio::time::sleep_until(end.min(now + pause)).await;
+        pause *= 2;
+    }
 }
 
 async fn reap_once(shared: &Arc<Shared>) {
