@@ -169,6 +169,8 @@ impl Trial {
         future: impl Future<Output = T> + Send,
     ) -> impl Future<Output = Outcome<T>> + Send {
         self.0.step.set(step);
+        // A soak loads the engine with far more at once.
+        let bound = if self.soak() { bound * 5 } else { bound };
         let stuck = Stop::failed(format_args!("stuck: {step:?} is not done after {bound:?}"));
         async move { timeout(bound, future).await.map_err(|_| stuck) }
     }

@@ -77,14 +77,14 @@ pub(crate) async fn what_a_dead_owner_left_is_removed(t: Trial) -> Outcome {
 }
 
 pub(crate) async fn a_recoverable_orphan_is_kept_for_its_time(t: Trial) -> Outcome {
-    let spec = t.spec(&Act::Sleep(None)).recoverable_for(Duration::from_secs(5));
+    let spec = t.spec(&Act::Sleep(None)).recoverable_for(Duration::from_secs(10));
     let task = Task::new(built(spec));
     let Some(task) = t.supported(t.caps().recover, task)? else { return Ok(()) };
     orphan(&t, task.spec, State::Running).await?;
     let report = t.ok("reap", t.driver().reap(ReapOptions::new())).await?;
     assert!(report.removed.is_empty(), "{report:?}");
     assert_eq!(report.kept, 1, "{report:?}");
-    tokio::time::sleep(Duration::from_secs(6)).await;
+    tokio::time::sleep(Duration::from_secs(11)).await;
     let report = t.ok("reap later", t.driver().reap(ReapOptions::new())).await?;
     assert_eq!(report.removed.len(), 1, "{report:?}");
     Ok(())

@@ -54,7 +54,7 @@ pub(crate) async fn cancel_does_not_wait_for_a_reader(t: Trial) -> Outcome {
 
 pub(crate) async fn a_timeout_does_not_wait_for_a_reader(t: Trial) -> Outcome {
     let (writer, taken) = Writer::stuck(ROOM);
-    let spec = t.spec(&Act::write(64 << 20, t.seed())).timeout(Duration::from_millis(1500));
+    let spec = t.spec(&Act::write(64 << 20, t.seed())).timeout(Duration::from_secs(2));
     let started = t.started(Task::new(built(spec)).io(TaskIo::none().stdout(writer))).await?;
     t.until("the reader has stopped", || taken.len() == ROOM).await?;
     abandoned(&t, &started, Ending::TimedOut).await
@@ -76,7 +76,7 @@ pub(crate) async fn cancel_ends_the_wait_for_a_reader(t: Trial) -> Outcome {
 }
 
 pub(crate) async fn the_timeout_ends_the_wait_for_a_reader(t: Trial) -> Outcome {
-    let (started, _) = undrained(&t, Some(Duration::from_secs(4))).await?;
+    let (started, _) = undrained(&t, Some(Duration::from_secs(6))).await?;
     abandoned(&t, &started, Ending::Code(0)).await
 }
 

@@ -11,7 +11,7 @@ use crate::trial::{Trial, built};
 use crate::verdict::Outcome;
 
 /// Long enough for the testee to be ready.
-const TIMEOUT: Duration = Duration::from_millis(1500);
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 const ASKED: SentSignal = SentSignal::new(Signal::TERM, SentFor::Timeout);
 const KILLED: SentSignal = SentSignal::new(Signal::KILL, SentFor::Timeout);
