@@ -6,6 +6,7 @@ use std::sync::Arc;
 use longshore::{Config, Driver, Signal};
 
 use crate::failure::Failure;
+use crate::unreadable;
 
 /// Which engine to use.
 #[derive(Debug, Default, clap::Args)]
@@ -31,7 +32,7 @@ impl Args {
                     Failure::new(format!(
                         "{} is not a configuration: {}",
                         path.display(),
-                        error.to_string().trim_end()
+                        unreadable::in_toml(&text, &error)
                     ))
                     .help("the names above are all that there are; remove or correct the one at fault")
                 })?

@@ -16,6 +16,7 @@ mod signals;
 mod stdio;
 mod terminal;
 mod units;
+mod unreadable;
 
 use std::process::ExitCode;
 

@@ -10,6 +10,7 @@ use longshore::{
 use super::args::{Args, Files, Limits, Network, Reports, Security, Task};
 use super::parse::{SecurityOption, variables_of_file};
 use crate::failure::Failure;
+use crate::unreadable;
 
 /// What a description depends on beside the options. It is a parameter so that a test can state it.
 pub(super) struct World<'a> {
@@ -53,12 +54,12 @@ fn read_spec(path: &Path, world: &World<'_>) -> Result<TaskSpec, Failure> {
         _ => text.trim_start().starts_with('{'),
     };
     let parsed = if is_json {
-        serde_json::from_str(&text).map_err(|error| error.to_string())
+        serde_json::from_str(&text).map_err(|error| unreadable::in_json(&error))
     } else {
-        toml::from_str(&text).map_err(|error| error.to_string())
+        toml::from_str(&text).map_err(|error| unreadable::in_toml(&text, &error))
     };
     parsed.map_err(|error| {
-        Failure::new(format!("{} is not a task: {}", path.display(), error.trim_end()))
+        Failure::new(format!("{} is not a task: {}", path.display(), error))
             .help("the least that it needs is an image, in TOML: image = \"alpine:3.20\"")
     })
 }
