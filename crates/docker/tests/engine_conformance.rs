@@ -15,6 +15,7 @@ longshore_conformance::suite! {
     runtime: Real,
 }
 
+// The fixture starts it by its name with "--ignored", as the owner that dies.
 #[tokio::test]
 #[ignore = "runs in a process of its own, which is killed"]
 async fn an_owner_that_is_killed() {
