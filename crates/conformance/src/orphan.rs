@@ -12,17 +12,20 @@ const READY: &str = "the orphan is there";
 
 /// What an owner is asked to leave behind when it dies.
 ///
-/// A fixture for a real engine makes orphans with a test of its own, which is ignored otherwise and
-/// runs in a process that is killed:
+/// A fixture for a real engine makes orphans with a test of its own, which does something else when
+/// it is not asked, such as leaving an orphan and reaping it:
 ///
 /// ```
 /// # use std::sync::Arc;
 /// use longshore_conformance::Orphan;
 /// use longshore_driver_api::{Driver, Result, State, TaskSpec};
 ///
-/// // What the ignored test `dies` does with a driver that it opened.
+/// // How the test `dies` begins, in the process that is killed and in the ordinary one.
 /// async fn dies(driver: Arc<dyn Driver>) -> Result<()> {
-///     Orphan::asked().expect("the process was started by Orphan::leave").make(driver).await
+///     if let Some(orphan) = Orphan::asked() {
+///         orphan.make(driver).await?;
+///     }
+///     Ok(())
 /// }
 ///
 /// // What `Fixture::orphan` does.
@@ -67,7 +70,7 @@ impl Orphan {
         std::future::pending().await
     }
 
-    /// Runs the ignored test of this name of this test binary in a process of its own, with these
+    /// Runs the test of this name of this test binary in a process of its own, with these
     /// variables, until it has made the container. Then kills it with SIGKILL.
     ///
     /// # Errors
@@ -79,7 +82,7 @@ impl Orphan {
         };
         let mut command = Command::new(std::env::current_exe().map_err(failed)?);
         let asked = serde_json::to_string(&self).map_err(std::io::Error::from).map_err(failed)?;
-        command.args([test, "--exact", "--ignored", "--nocapture"]).env(ASKED, asked);
+        command.args([test, "--exact", "--include-ignored", "--nocapture"]).env(ASKED, asked);
         command.envs(env.iter().copied()).stdin(Stdio::null()).stdout(Stdio::piped());
         let done = tokio::task::spawn_blocking(move || until_ready(command)).await;
         done.map_err(std::io::Error::from).and_then(|ended| ended).map_err(failed)
