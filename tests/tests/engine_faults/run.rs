@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use longshore_docker::DockerDriver;
+use longshore_docker::{DockerDriver, Timeouts};
 use longshore_driver_api::{Driver, ReapOptions};
 use longshore_tests::{FaultProxy, Setup, Step, application, config};
 use tokio::time::timeout;
@@ -118,7 +118,9 @@ async fn count(setup: &Setup, application: &str, run_dir: &std::path::Path, outc
     if left.is_empty() {
         return;
     }
-    let next = config(&engine.address(), application, run_dir);
+    let mut next = config(&engine.address(), application, run_dir);
+    // It is not the one under test: on a busy machine it may take its time.
+    next.timeouts = Timeouts::default();
     match DockerDriver::open(next).await {
         Ok(driver) => {
             if let Err(error) = driver.reap(ReapOptions::new()).await {
