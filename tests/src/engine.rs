@@ -36,6 +36,16 @@ impl Engine {
         format!("unix://{}", self.socket.display())
     }
 
+    /// The engine's version.
+    ///
+    /// # Errors
+    ///
+    /// The engine did not answer as it should.
+    pub async fn version(&self) -> io::Result<String> {
+        let about: Value = serde_json::from_slice(&self.ask("GET", "/version").await?)?;
+        Ok(about["Version"].as_str().unwrap_or("of unknown version").to_owned())
+    }
+
     /// The ids of all containers of an application, whatever their state.
     ///
     /// # Errors

@@ -37,18 +37,22 @@ impl Table {
         text
     }
 
-    /// Writes it into `docs/reliability.md`, in the place of an older one with the same title.
+    /// Writes it into `docs/reliability.md`, in the place of an older one with the same title, with
+    /// a sentence on how it was measured.
     ///
     /// # Errors
     ///
     /// The file could not be read or written.
-    pub fn publish(&self) -> io::Result<()> {
+    pub fn publish(&self, how: &str) -> io::Result<()> {
         // Tests of one process may publish at the same time.
         static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
         let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let path = document();
         let text = std::fs::read_to_string(&path)?;
-        std::fs::write(&path, replaced(&text, &self.title, &self.markdown()))
+        std::fs::write(
+            &path,
+            replaced(&text, &self.title, &format!("{how}\n\n{}", self.markdown())),
+        )
     }
 }
 

@@ -1,5 +1,6 @@
 //! What every test that needs an engine begins with.
 
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
@@ -44,6 +45,17 @@ impl Setup {
             seed: seed.unwrap_or(1),
             soak: std::env::var("LONGSHORE_SOAK").is_ok_and(|soak| soak == "1"),
         }
+    }
+
+    /// How figures of this run were measured, for those who read them.
+    ///
+    /// # Errors
+    ///
+    /// The engine did not answer as it should.
+    pub async fn circumstances(&self) -> io::Result<String> {
+        let processors = std::thread::available_parallelism()?;
+        let version = self.engine.version().await?;
+        Ok(format!("Docker {version}, {processors} processors, seed {}.", self.seed))
     }
 
     /// A task of the testee that is never pulled and has no network.

@@ -34,7 +34,8 @@ async fn every_step_survives_every_fault_whatever_the_caller_does() {
     println!("{}", report.table().markdown());
     println!("slowest: {}", report.slowest().join(", "));
     if setup.soak {
-        report.table().publish().expect("docs/reliability.md can be written");
+        let how = setup.circumstances().await.expect("the engine answers");
+        report.table().publish(&how).expect("docs/reliability.md can be written");
     }
     let failures = report.failures();
     assert!(failures.is_empty(), "{} failed:\n{}", failures.len(), failures.join("\n"));

@@ -39,6 +39,11 @@ const CALLS: [Step; 9] = [
     Step::Remove,
 ];
 
+/// How often each case is tried.
+fn rounds(setup: &Setup) -> usize {
+    if setup.soak { 5 } else { 1 }
+}
+
 /// What came of one killed owner.
 struct Killed {
     at: String,
@@ -105,7 +110,8 @@ async fn check(setup: &Setup, title: &str, mut killed: Vec<Killed>) {
     }
     println!("{}", table.markdown());
     if setup.soak {
-        table.publish().expect("docs/reliability.md can be written");
+        let how = setup.circumstances().await.expect("the engine answers");
+        table.publish(&how).expect("docs/reliability.md can be written");
     }
     let dirty = killed.iter().filter(|one| !one.is_clean());
     let dirty: Vec<_> = dirty.map(|one| (&one.at, one.left, one.leases, one.took)).collect();
@@ -115,7 +121,8 @@ async fn check(setup: &Setup, title: &str, mut killed: Vec<Killed>) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_owner_that_is_killed_at_any_stage_leaves_nothing() {
     let setup = Setup::from_env();
-    let runs = STAGES.iter().enumerate().map(|(number, stage)| {
+    let stages = STAGES.repeat(rounds(&setup));
+    let runs = stages.iter().enumerate().map(|(number, stage)| {
         let scene = Scene::new(&setup);
         async move {
             let mut victim = scene.victim(&scene.setup.engine.address(), stage);
@@ -141,6 +148,7 @@ async fn an_owner_that_is_killed_in_the_middle_of_a_call_leaves_nothing() {
     let mut cases: Vec<(Step, Fault)> =
         CALLS.iter().flat_map(|step| faults.map(|fault| (*step, fault))).collect();
     cases.push((Step::Create, Fault::CutThenLate(LONG_AFTER)));
+    let cases = cases.repeat(rounds(&setup));
     let runs = cases.into_iter().map(|(step, fault)| {
         let scene = Scene::new(&setup);
         async move {

@@ -180,7 +180,8 @@ async fn many_tasks_over_a_bad_connection_leave_nothing_and_lie_about_nothing() 
     table.row(["seconds".to_owned(), format!("{:.0}", begun.elapsed().as_secs_f64())]);
     println!("{}", table.markdown());
     if setup.soak {
-        table.publish().expect("docs/reliability.md can be written");
+        let how = setup.circumstances().await.expect("the engine answers");
+        table.publish(&how).expect("docs/reliability.md can be written");
     }
     for id in &left {
         let _ = setup.engine.remove(id).await;
