@@ -17,7 +17,11 @@ fn each_signal_ends_the_task_and_is_the_status() {
         (Signal::QUIT, 131, "SIGQUIT"),
     ] {
         for program in ["/forever", "/stubborn"] {
-            let mut run = Run::start(&mut mock.program(program));
+            // Where the tests run under nohup, the command would ignore SIGHUP, as it should.
+            let mut command = Command::new("env");
+            let inner = mock.program(program);
+            command.arg("--default-signal").arg(inner.get_program()).args(inner.get_args());
+            let mut run = Run::start(&mut command);
             run.until("ready\n");
             run.signal(signal);
             run.end().assert(status, &format!("longshore: cancelled by {name}"));
