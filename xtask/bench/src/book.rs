@@ -30,7 +30,13 @@ pub(crate) fn table(figures: &[Figures]) -> String {
 }
 
 /// Writes the bench's section into `benchmarks.md` and its picture beside it.
-pub(crate) fn write(docs: &Path, name: &str, about: &str, figures: &[Figures]) -> Result<()> {
+pub(crate) fn write(
+    docs: &Path,
+    name: &str,
+    about: &str,
+    machine: &str,
+    figures: &[Figures],
+) -> Result<()> {
     let pictures = docs.join("bench");
     fs::create_dir_all(&pictures).with_context(|| format!("make {}", pictures.display()))?;
     let picture = pictures.join(format!("{name}.svg"));
@@ -44,7 +50,7 @@ pub(crate) fn write(docs: &Path, name: &str, about: &str, figures: &[Figures]) -
         HEAD.to_owned()
     };
     let mut section = format!("## {name}\n\n{about}\n\n![{name}](bench/{name}.svg)\n\n");
-    write!(section, "{}\nOn {}.\n", table(figures), machine())?;
+    write!(section, "{}\nOn {}.\n", table(figures), machine)?;
     fs::write(&path, replaced(&old, name, &section))
         .with_context(|| format!("write {}", path.display()))
 }
@@ -61,9 +67,11 @@ fn replaced(old: &str, name: &str, section: &str) -> String {
     }
 }
 
-/// What the figures were measured on.
-fn machine() -> String {
+/// What the figures are measured on, and how busy it is with other things: to be asked beforehand.
+pub(crate) fn machine() -> String {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let load = read("/proc/loadavg");
+    let load = load.split(' ').next().unwrap_or("unknown").to_owned();
     let about = read("/proc/cpuinfo");
     let model = about.lines().find(|line| line.starts_with("model name"));
     let model =
@@ -71,7 +79,7 @@ fn machine() -> String {
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let kernel = read("/proc/sys/kernel/osrelease");
     let release = kernel.split('-').next().unwrap_or_default().trim();
-    format!("{model}, {cores} cores, Linux {release}")
+    format!("{model}, {cores} cores, Linux {release}, load average before the run {load}")
 }
 
 #[cfg(test)]

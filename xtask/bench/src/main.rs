@@ -42,6 +42,7 @@ fn main() -> Result<()> {
     };
 
     let (name, about) = (plan.name, plan.about.clone());
+    let machine = book::machine();
     let figures = frame::measure(plan, rounds.unwrap_or(ROUNDS), seed)?;
     print!("{}", book::table(&figures));
     if let Some(path) = json {
@@ -49,7 +50,7 @@ fn main() -> Result<()> {
         fs::write(&path, text + "\n").with_context(|| format!("write {}", path.display()))?;
     }
     if let Some(dir) = docs {
-        book::write(&dir, name, &about, &figures)?;
+        book::write(&dir, name, &about, &machine, &figures)?;
     }
     Ok(())
 }
