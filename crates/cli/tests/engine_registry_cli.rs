@@ -7,6 +7,7 @@ mod engine;
 mod support;
 
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use engine::{Rig, call, variable};
 use support::done;
@@ -15,13 +16,18 @@ use support::done;
 struct Remote {
     registry: String,
     image: String,
+    _alone: MutexGuard<'static, ()>,
 }
+
+/// The tests remove each other's images: one at a time.
+static ALONE: Mutex<()> = Mutex::new(());
 
 impl Remote {
     fn of(name: &str) -> Self {
         let registry = variable(name);
         let image = format!("{registry}/longshore/testee:latest");
-        let remote = Self { registry, image };
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let remote = Self { registry, image, _alone: alone };
         remote.remove();
         remote
     }
