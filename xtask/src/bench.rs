@@ -18,6 +18,7 @@ pub(crate) fn run(sh: &Shell, workspace: &Workspace, mut args: lexopt::Parser) -
         match arg {
             Value(value) if name.is_none() => name = Some(value.string()?),
             Long("private-engine") => want.private = true,
+            Long("no-install") => want.may_install = false,
             Long(option @ ("json" | "rounds" | "seed")) => {
                 passed_on.push(format!("--{option}").into());
                 passed_on.push(args.value()?);

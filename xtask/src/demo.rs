@@ -77,6 +77,7 @@ pub(crate) fn run(sh: &Shell, workspace: &Workspace, mut args: lexopt::Parser) -
     while let Some(arg) = args.next()? {
         match arg {
             Long("private-engine") => want.private = true,
+            Long("no-install") => want.may_install = false,
             _ => return Err(arg.unexpected().into()),
         }
     }

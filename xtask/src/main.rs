@@ -27,7 +27,7 @@ const HELP: &str = "\
 usage: cargo xtask COMMAND
 
   demo       runs tasks on an engine and shows what becomes of them
-  test [--require-engines] [--no-install]
+  test [--require-engines]
              every test; those that need an engine where there is one, which is installed and
              started if this is Debian and you are root
   ci         every check and every test, sampled where it is long
@@ -36,6 +36,7 @@ usage: cargo xtask COMMAND
              measures rivals side by side; writes docs/benchmarks.md
 
   demo, test, ci, soak and bench take --private-engine: one of their own, even where one answers.
+  demo, test and bench take --no-install: what is missing is then told and not installed.
   test, ci, soak and bench take --seed N.
 
   tidy       the rules of the house that no compiler checks
