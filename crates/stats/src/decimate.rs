@@ -41,19 +41,30 @@ pub fn decimate(max: usize, samples: &[Sample]) -> Vec<Sample> {
     if max == 0 {
         return Vec::new();
     }
-    if samples.is_sorted_by_key(|sample| sample.timestamp) {
-        return points(max, samples);
-    }
-    let mut sorted = samples.to_vec();
-    sorted.sort_by_key(|sample| sample.timestamp);
-    points(max, &sorted)
+    points(max, samples).unwrap_or_else(|| {
+        let mut sorted = samples.to_vec();
+        sorted.sort_by_key(|sample| sample.timestamp);
+        points(max, &sorted).expect("sorted samples are in order")
+    })
 }
 
-/// `samples` are in order and not empty, `max` is not zero.
-fn points(max: usize, samples: &[Sample]) -> Vec<Sample> {
-    let moment = |at: usize| samples[at].timestamp.unix_nanos();
-    let windows = Windows::new(max, (moment(0), moment(samples.len() - 1)), samples.len(), moment);
+/// `None` where `samples` are out of order. They are not empty, and `max` is not zero.
+fn points(max: usize, samples: &[Sample]) -> Option<Vec<Sample>> {
+    let (first, last) = (moment(samples.first()?), moment(samples.last()?));
+    if last < first {
+        return None;
+    }
+    let mut windows = Windows::new(max, first, last);
     let mut points = Vec::with_capacity(max.min(samples.len()));
-    windows.for_each(|window| push_mean(&mut points, &samples[window]));
-    points
+    let mut rest = samples;
+    while let Some(first) = rest.first() {
+        let upper = windows.next_upper(moment(first));
+        let taken = push_mean(&mut points, rest, upper)?;
+        rest = &rest[taken..];
+    }
+    Some(points)
+}
+
+fn moment(sample: &Sample) -> i128 {
+    sample.timestamp.unix_nanos()
 }

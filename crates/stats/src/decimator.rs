@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::decimate::decimate;
-use crate::mean::Sums;
+use crate::sums::Sums;
 use crate::window::Windows;
 use crate::{Sample, Series};
 
@@ -178,14 +178,18 @@ impl Grains {
     }
 
     fn points(&self, max: usize) -> Vec<Sample> {
-        let moments: Vec<_> = self.grains.iter().map(|(_, sums)| sums.moment()).collect();
-        Windows::new(max, (self.first, self.last), moments.len(), |at| moments[at])
-            .map(|window| {
-                let mut sums = Sums::new();
-                self.grains[window].iter().for_each(|(_, grain)| sums.join(grain));
-                sums.mean()
-            })
-            .collect()
+        let mut windows = Windows::new(max, self.first, self.last);
+        let mut points = Vec::with_capacity(max.min(self.grains.len()));
+        let mut grains = self.grains.iter().map(|(_, sums)| (sums.moment(), sums)).peekable();
+        while let Some((moment, first)) = grains.next() {
+            let upper = windows.next_upper(moment);
+            let mut window = first.clone();
+            while let Some((_, grain)) = grains.next_if(|(moment, _)| *moment <= upper) {
+                window.join(grain);
+            }
+            points.push(window.mean());
+        }
+        points
     }
 }
 

@@ -51,9 +51,11 @@
 
 #![deny(missing_docs)]
 
+mod columns;
 mod convert;
 mod decimate;
 mod decimator;
+mod divide;
 mod mean;
 mod metric;
 mod metrics;
@@ -61,6 +63,7 @@ mod sample;
 mod series;
 #[cfg(any(feature = "rusqlite", feature = "sqlx"))]
 mod sql;
+mod sums;
 mod timestamp;
 mod window;
 

@@ -1,152 +1,94 @@
-//! Exact means of samples, rounded half to even.
+//! The mean of one window's samples.
 
-use std::collections::BTreeMap;
+use crate::columns::Columns;
+use crate::divide::{Divisor, mean_of_two, moment_of_two};
+use crate::sums::Sums;
+use crate::{Metrics, Sample, Timestamp};
 
-use crate::{Metric, Metrics, Sample, Timestamp};
-
-/// The sums of any number of samples: enough to give their exact mean, and to be joined with other
-/// sums.
-#[derive(Debug, Clone)]
-pub(crate) struct Sums {
-    samples: u64,
-    /// Of Unix nanoseconds. A moment needs less than 2^68, so 2^58 samples fit.
-    moments: i128,
-    /// Which metrics at least one sample had.
-    present: u32,
-    values: [u128; Metric::COUNT],
-    /// How many samples had each metric, once that is not all of them for each that is present.
-    counts: Option<Box<[u64; Metric::COUNT]>>,
-    custom: BTreeMap<Box<str>, Part>,
-}
-
-/// One custom metric's sum.
-#[derive(Debug, Clone, Copy, Default)]
-struct Part {
-    sum: u128,
-    count: u64,
-}
-
-impl Sums {
-    pub(crate) fn new() -> Self {
-        Self {
-            samples: 0,
-            moments: 0,
-            present: 0,
-            values: [0; Metric::COUNT],
-            counts: None,
-            custom: BTreeMap::new(),
-        }
-    }
-
-    pub(crate) fn add(&mut self, sample: &Sample) {
-        let metrics = &sample.metrics;
-        self.count(metrics.present(), 1, None);
-        self.moments += sample.timestamp.unix_nanos();
-        for metric in metrics_in(metrics.present()) {
-            self.values[metric] += u128::from(metrics.values()[metric]);
-        }
-        for (name, &value) in metrics.custom().into_iter().flatten() {
-            self.add_custom(name, Part { sum: value.into(), count: 1 });
-        }
-    }
-
-    pub(crate) fn join(&mut self, other: &Self) {
-        self.count(other.present, other.samples, other.counts.as_deref());
-        self.moments += other.moments;
-        for metric in metrics_in(other.present) {
-            self.values[metric] += other.values[metric];
-        }
-        for (name, &part) in &other.custom {
-            self.add_custom(name, part);
-        }
-    }
-
-    /// The mean moment in Unix nanoseconds. At least one sample must have been added.
-    pub(crate) fn moment(&self) -> i128 {
-        Divisor::new(self.samples).moment(0, self.moments)
-    }
-
-    /// The mean of the samples that were added, of which there must be one.
-    pub(crate) fn mean(&self) -> Sample {
-        let divisor = Divisor::new(self.samples);
-        let mut metrics = Metrics::new();
-        for (slot, &metric) in Metric::ALL.iter().enumerate() {
-            if self.present & metric.bit() == 0 {
-                continue;
-            }
-            let mean = match &self.counts {
-                None => divisor.mean(self.values[slot]),
-                Some(counts) => Divisor::new(counts[slot]).mean(self.values[slot]),
-            };
-            metrics.set(metric, mean);
-        }
-        for (name, part) in &self.custom {
-            metrics.set_named(name, Divisor::new(part.count).mean(part.sum));
-        }
-        Sample::new(Timestamp::between(self.moment()), metrics)
-    }
-
-    /// Notes which metrics `samples` more samples have: `present` in all of them, unless `counts`
-    /// tells otherwise.
-    fn count(&mut self, present: u32, samples: u64, counts: Option<&[u64; Metric::COUNT]>) {
-        if self.samples == 0 {
-            self.counts = counts.map(|counts| Box::new(*counts));
-        } else if self.counts.is_some() || counts.is_some() || self.present != present {
-            let (before, already) = (self.samples, self.present);
-            let mine = self.counts.get_or_insert_with(|| Box::new(all_or_none(already, before)));
-            let theirs = counts.copied().unwrap_or_else(|| all_or_none(present, samples));
-            for (mine, theirs) in mine.iter_mut().zip(theirs) {
-                *mine += theirs;
-            }
-        }
-        self.present |= present;
-        self.samples += samples;
-    }
-
-    fn add_custom(&mut self, name: &str, more: Part) {
-        let part = match self.custom.get_mut(name) {
-            Some(part) => part,
-            None => self.custom.entry(name.into()).or_default(),
-        };
-        part.sum += more.sum;
-        part.count += more.count;
-    }
-}
-
-/// Adds the exact mean of one window's samples, of which there must be one.
+/// Adds the exact mean of the samples at the front of `rest`, up to and including the moment
+/// `upper`, and tells how many they are. The first, which must exist, is always one of them. `None`
+/// where they are out of order.
 ///
-/// Most windows have the same known metrics in every sample: then each metric's column is summed in
-/// registers. The point is written in its place: as a return value it would be copied twice, which
-/// takes as long as the arithmetic.
-pub(crate) fn push_mean(points: &mut Vec<Sample>, window: &[Sample]) {
-    let first = &window[0];
-    if window.len() == 1 {
-        return points.push(first.clone());
-    }
-    let present = first.metrics.present();
-    let is_alike =
-        |sample: &Sample| sample.metrics.present() == present && sample.metrics.custom().is_none();
-    if !window.iter().all(is_alike) {
-        return points.push(mixed_mean(window));
-    }
-    let divisor = Divisor::new(window.len() as u64);
-    let base = first.timestamp.unix_nanos();
-    let offsets = window.iter().map(|sample| sample.timestamp.unix_nanos() - base).sum();
-    let moment = Timestamp::between(divisor.moment(base, offsets));
-    let values = points.push_mut(Sample::new(moment, Metrics::new())).metrics.fill(present);
-    let slots = u32::BITS - present.leading_zeros();
-    for (slot, value) in values.iter_mut().enumerate().take(slots as usize) {
-        if present >> slot & 1 == 1 {
-            *value = match window {
-                [left, right] => {
-                    mean_of_two(left.metrics.values()[slot], right.metrics.values()[slot])
-                }
-                _ => divisor.mean(
-                    window.iter().map(|sample| u128::from(sample.metrics.values()[slot])).sum(),
-                ),
-            };
+/// Each sample is read once. Windows of one and two samples have their own ways, since there the
+/// time goes into making points.
+#[inline]
+pub(crate) fn push_mean(points: &mut Vec<Sample>, rest: &[Sample], upper: i128) -> Option<usize> {
+    let is_within = |sample: &Sample| sample.timestamp.unix_nanos() <= upper;
+    match rest {
+        [left, right, after @ ..] if is_within(right) => {
+            let is_pair = !after.first().is_some_and(is_within);
+            let present = left.metrics.present();
+            if is_pair && left.metrics.has_only(present) && right.metrics.has_only(present) {
+                points.push(mean_of_pair(left, right)?);
+                return Some(2);
+            }
+            push_mean_of_many(points, rest, upper)
+        }
+        _ => {
+            points.push(rest[0].clone());
+            Some(1)
         }
     }
+}
+
+/// Of samples with the same known metrics and no other; `None` where they are out of order.
+#[inline]
+fn mean_of_pair(left: &Sample, right: &Sample) -> Option<Sample> {
+    let (earlier, later) = (left.timestamp.unix_nanos(), right.timestamp.unix_nanos());
+    if later < earlier {
+        return None;
+    }
+    let moment = Timestamp::between(moment_of_two(earlier, later));
+    let (left, right) = (&left.metrics, &right.metrics);
+    let boxed = left.boxed().zip(right.boxed()).map(|(left, right)| means_of_two(left, right));
+    let inline = means_of_two(left.inline(), right.inline());
+    Some(Sample::new(moment, Metrics::of_slots(left.present(), inline, boxed)))
+}
+
+fn means_of_two<const WIDTH: usize>(left: &[u64; WIDTH], right: &[u64; WIDTH]) -> [u64; WIDTH] {
+    std::array::from_fn(|column| mean_of_two(left[column], right[column]))
+}
+
+fn push_mean_of_many(points: &mut Vec<Sample>, rest: &[Sample], upper: i128) -> Option<usize> {
+    let first = &rest[0];
+    let base = first.timestamp.unix_nanos();
+    let present = first.metrics.present();
+    let mut before = base;
+    let mut moments = 0;
+    let mut are_alike = true;
+    let mut inline = Columns::new();
+    let mut len = 0;
+    for sample in rest {
+        let moment = sample.timestamp.unix_nanos();
+        if moment > upper {
+            break;
+        }
+        if moment < before {
+            return None;
+        }
+        before = moment;
+        moments += moment;
+        are_alike &= sample.metrics.has_only(present);
+        inline.add(sample.metrics.inline());
+        len += 1;
+    }
+    let window = &rest[..len];
+    let count = len as u64;
+    if !are_alike || count > Columns::<0>::MAX_ROWS {
+        points.push(mixed_mean(window));
+        return Some(len);
+    }
+    let divisor = Divisor::new(count);
+    let offsets = moments - base * i128::from(count);
+    let moment = Timestamp::between(divisor.moment(base, offsets));
+    let boxed = first.metrics.boxed().map(|_| {
+        let mut boxed = Columns::new();
+        window.iter().filter_map(|sample| sample.metrics.boxed()).for_each(|row| boxed.add(row));
+        boxed.means(&divisor)
+    });
+    let metrics = Metrics::of_slots(present, inline.means(&divisor), boxed);
+    points.push(Sample::new(moment, metrics));
+    Some(len)
 }
 
 #[cold]
@@ -156,112 +98,20 @@ fn mixed_mean(window: &[Sample]) -> Sample {
     sums.mean()
 }
 
-/// `(left + right) / 2`, rounded half to even, without leaving 64 bits.
-fn mean_of_two(left: u64, right: u64) -> u64 {
-    let below = (left & right) + ((left ^ right) >> 1);
-    below + ((left ^ right) & below & 1)
-}
-
-/// Divides sums by one count without a division for each: multiplies by the reciprocal and
-/// corrects.
-struct Divisor {
-    count: u64,
-    reciprocal: u64,
-}
-
-impl Divisor {
-    /// `count` must not be zero, and less than 2^63.
-    fn new(count: u64) -> Self {
-        Self { count, reciprocal: u64::MAX / count }
-    }
-
-    /// `sum / count`, rounded half to even, for a sum of that many 64-bit numbers.
-    fn mean(&self, sum: u128) -> u64 {
-        let (quotient, rest) = match u64::try_from(sum) {
-            Ok(small) => self.divide(small),
-            Err(_) => {
-                let count = u128::from(self.count);
-                let quotient = u64::try_from(sum / count)
-                    .expect("the mean of 64-bit numbers has at most 64 bits");
-                (
-                    quotient,
-                    u64::try_from(sum % count)
-                        .expect("a remainder is smaller than its 64-bit divisor"),
-                )
-            }
-        };
-        quotient + u64::from(self.rounds_up(quotient & 1 == 1, rest))
-    }
-
-    /// `base` plus the mean of `count` offsets of that sum, rounded half to even.
-    fn moment(&self, base: i128, offsets: i128) -> i128 {
-        let (quotient, rest) = match u64::try_from(offsets) {
-            Ok(small) => {
-                let (quotient, rest) = self.divide(small);
-                (quotient.into(), rest)
-            }
-            Err(_) => {
-                let count = i128::from(self.count);
-                let rest = u64::try_from(offsets.rem_euclid(count))
-                    .expect("a remainder is smaller than its 64-bit divisor");
-                (offsets.div_euclid(count), rest)
-            }
-        };
-        let below = base + quotient;
-        below + i128::from(self.rounds_up(below & 1 == 1, rest))
-    }
-
-    /// Quotient and remainder.
-    fn divide(&self, sum: u64) -> (u64, u64) {
-        // The reciprocal is too small by less than one in 2^64, so this is too small by at most
-        // one.
-        let quotient = ((u128::from(sum) * u128::from(self.reciprocal)) >> 64) as u64;
-        let rest = sum - quotient * self.count;
-        let short = u64::from(rest >= self.count);
-        (quotient + short, rest - short * self.count)
-    }
-
-    /// A half rounds up where that makes the quotient even.
-    fn rounds_up(&self, is_odd: bool, rest: u64) -> bool {
-        2 * rest + u64::from(is_odd) > self.count
-    }
-}
-
-fn all_or_none(present: u32, samples: u64) -> [u64; Metric::COUNT] {
-    let mut counts = [0; Metric::COUNT];
-    for metric in metrics_in(present) {
-        counts[metric] = samples;
-    }
-    counts
-}
-
-/// The slots of the metrics in a mask.
-fn metrics_in(mut mask: u32) -> impl Iterator<Item = usize> {
-    std::iter::from_fn(move || {
-        let slot = mask.trailing_zeros();
-        mask &= mask.wrapping_sub(1);
-        (slot < u32::BITS).then_some(slot as usize)
-    })
-}
-
 #[cfg(test)]
 mod tests {
-    //! Rounding, and the fast way against the plain one.
+    //! The fast way against the plain one.
 
     use proptest::prelude::*;
 
     use super::*;
+    use crate::Metric;
+    use crate::divide::tests::plain_mean;
 
     const NAMES: [&str; 5] = ["net_rx", "cpu_total", "psi_io_full", "x", "y"];
 
     fn some_metrics() -> impl Strategy<Value = Vec<(&'static str, u64)>> {
         prop::collection::vec((prop::sample::select(&NAMES[..]), any::<u64>()), 0..5)
-    }
-
-    fn plain_mean(sum: u128, count: u64) -> u64 {
-        let (quotient, twice_rest) = (sum / u128::from(count), 2 * (sum % u128::from(count)));
-        let up = twice_rest > count.into() || (twice_rest == count.into() && quotient % 2 == 1);
-        u64::try_from(quotient + u128::from(up)).unwrap()
     }
 
     fn at(nanos: i64, metrics: &[(&str, u64)]) -> Sample {
@@ -270,16 +120,9 @@ mod tests {
 
     fn mean_of(window: &[Sample]) -> Sample {
         let mut points = Vec::new();
-        push_mean(&mut points, window);
+        let taken = push_mean(&mut points, window, i128::MAX);
+        assert_eq!((points.len(), taken), (1, Some(window.len())));
         points.remove(0)
-    }
-
-    #[test]
-    fn halves_go_to_the_even_neighbour() {
-        let means: Vec<_> = [1, 3, 5, 7].map(|sum| Divisor::new(2).mean(sum)).to_vec();
-        assert_eq!(means, [0, 2, 2, 4]);
-        assert_eq!([-3, -1, 1, 3].map(|sum| Divisor::new(2).moment(0, sum)), [-2, 0, 0, 2]);
-        assert_eq!(Divisor::new(2).moment(1, 1), 2, "evenness is the result's, not the offset's");
     }
 
     #[test]
@@ -302,21 +145,63 @@ mod tests {
         assert_eq!(mean_of(&window), at(2, &[("net_rx", 7), ("pids", 3), ("x", 9)]));
     }
 
+    /// Any, and often so large that two of them leave 64 bits.
+    fn some_value() -> impl Strategy<Value = u64> {
+        prop_oneof![
+            any::<u64>(),
+            (0_u64..4).prop_map(|less| u64::MAX - less),
+            (0_u64..4).prop_map(|less| (1 << 32) - less),
+            0_u64..4,
+        ]
+    }
+
+    #[test]
+    fn the_next_window_is_left_alone() {
+        let samples = [0, 1, 2, 3, 5].map(|nanos| at(nanos, &[("pids", nanos as u64)]));
+        for (upper, expected) in [(0, 0), (1, 0), (2, 1), (3, 2), (4, 2)] {
+            let mut points = Vec::new();
+            let taken = push_mean(&mut points, &samples, upper);
+            assert_eq!(
+                taken,
+                Some(samples.iter().filter(|s| s.timestamp.unix_nanos() <= upper).count())
+            );
+            assert_eq!(points[0].metrics.get(Metric::Pids), Some(expected), "up to {upper}");
+        }
+    }
+
+    #[test]
+    fn what_is_out_of_order_has_no_mean() {
+        for moments in [&[1, 0][..], &[0, 2, 1]] {
+            let samples: Vec<_> = moments.iter().map(|&nanos| at(nanos, &[])).collect();
+            assert_eq!(push_mean(&mut Vec::new(), &samples, 5), None);
+        }
+    }
+
     proptest! {
         #[test]
-        fn dividing_by_the_reciprocal_is_exact(
-            values in prop::collection::vec(any::<u64>(), 1..50),
-            count in 1_u64..1 << 63,
-            small: u64,
+        fn samples_with_the_same_metrics_have_the_plain_means(
+            known in prop::collection::btree_set(prop::sample::select(Metric::ALL), 0..Metric::COUNT),
+            mut rows in prop::collection::vec(
+                (any::<i64>(), prop::collection::vec(some_value(), Metric::COUNT)),
+                1..40,
+            ),
         ) {
-            let sum = values.iter().copied().map(u128::from).sum();
-            let length = values.len() as u64;
-            prop_assert_eq!(Divisor::new(length).mean(sum), plain_mean(sum, length));
-            for count in [count, length] {
-                prop_assert_eq!(Divisor::new(count).mean(small.into()), plain_mean(small.into(), count));
+            rows.sort();
+            let window: Vec<_> = rows
+                .iter()
+                .map(|(nanos, row)| {
+                    let metrics = known.iter().map(|&it| (it.name(), row[it.index()])).collect();
+                    Sample::new(Timestamp::from_unix_nanos(*nanos), metrics)
+                })
+                .collect();
+            let mean = mean_of(&window);
+            prop_assert_eq!(mean.metrics.len(), known.len());
+            for metric in known {
+                let sum = rows.iter().map(|(_, row)| u128::from(row[metric.index()])).sum();
+                let expected = plain_mean(sum, rows.len() as u64);
+                prop_assert_eq!(mean.metrics.get(metric), Some(expected), "{}", metric);
             }
-            let both = u128::from(small) + u128::from(values[0]);
-            prop_assert_eq!(mean_of_two(small, values[0]), plain_mean(both, 2));
+            prop_assert_eq!(mean, mixed_mean(&window));
         }
 
         #[test]
@@ -324,8 +209,9 @@ mod tests {
             samples in prop::collection::vec((any::<i64>(), some_metrics()), 1..20),
             cuts in prop::collection::vec(any::<bool>(), 20),
         ) {
-            let samples: Vec<_> =
+            let mut samples: Vec<_> =
                 samples.into_iter().map(|(nanos, metrics)| at(nanos, &metrics)).collect();
+            samples.sort_by_key(|sample| sample.timestamp);
             let mut total = Sums::new();
             let mut part = Sums::new();
             for (sample, cut) in samples.iter().zip(cuts) {

@@ -18,7 +18,7 @@ pub enum Unit {
 
 macro_rules! metrics {
     ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal, $unit:ident, $cumulative:literal;)+) => {
-        /// A metric that a [`Sample`](crate::Sample) can hold without allocating.
+        /// A metric that is known here: it has a name and a unit.
         ///
         /// The first nine are those of Fn's driver; their names in JSON are its names too.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -108,9 +108,18 @@ impl FromStr for Timestamp {
             text: text.chars().take(64).collect(),
             reason: reason.to_owned(),
         };
-        let moment: jiff::Timestamp = nine_decimals(text)
-            .parse()
-            .map_err(|_| error("is not an RFC 3339 date and time with an offset"))?;
+        let text = nine_decimals(text);
+        let moment: jiff::Timestamp = text.parse().map_err(|_| {
+            // The library's moments end 26 hours before the year 10000 begins.
+            match jiff::fmt::temporal::Pieces::parse(&*text) {
+                Ok(it)
+                    if it.offset().is_some() && it.time().is_some() && it.date().year() > 9000 =>
+                {
+                    error("lies after the last moment that can be told, 9999-12-30T22:00:00.999Z")
+                }
+                _ => error("is not an RFC 3339 date and time with an offset"),
+            }
+        })?;
         let nanos = moment.as_nanosecond();
         if nanos < Self::MIN.0 {
             return Err(error("lies before the year 0"));
@@ -220,6 +229,8 @@ mod tests {
                 "{error}"
             );
         }
+        let late = "9999-12-31T23:59:59Z".parse::<Timestamp>().unwrap_err().to_string();
+        assert!(late.contains("9999-12-30T22:00:00.999Z"), "{late}");
         assert!("x".repeat(5000).parse::<Timestamp>().unwrap_err().to_string().len() < 200);
     }
 

@@ -1,60 +1,43 @@
 //! The windows in which samples are averaged: those of Fn's driver.
 
-use std::ops::Range;
-
-/// Cuts `len` moments in ascending order into at most `max` runs, each of which is one window's.
+/// Where windows of time end, for moments that come in ascending order.
 ///
 /// A window is `(last - first) / max` whole nanoseconds wide and includes its upper bound. Empty
-/// windows are passed over. The last run that `max` allows takes all that is left. Where the
-/// moments span fewer than `max` nanoseconds a window has no width, and each run is one moment.
-pub(crate) struct Windows<F> {
-    moment: F,
-    len: usize,
-    max: usize,
+/// windows are passed over. The last window that `max` allows takes all that is left. Where the
+/// moments span fewer than `max` nanoseconds a window has no width, and each moment has its own.
+pub(crate) struct Windows {
     width: i128,
     /// The upper bound of the window that is next.
     upper: i128,
-    taken: usize,
-    runs: usize,
+    /// How many windows there may still be.
+    left: usize,
 }
 
-impl<F: Fn(usize) -> i128> Windows<F> {
-    /// `span` is the first and the last moment of what is averaged: every `moment(i)` lies in it.
-    /// `max` is not zero.
-    pub(crate) fn new(max: usize, span: (i128, i128), len: usize, moment: F) -> Self {
-        let width = (span.1 - span.0) / max as i128;
-        Self { moment, len, max, width, upper: span.0 + width, taken: 0, runs: 0 }
+impl Windows {
+    /// At most `max` windows, which is not zero, for moments from `first` to `last`.
+    pub(crate) fn new(max: usize, first: i128, last: i128) -> Self {
+        let width = (last - first) / max as i128;
+        Self { width, upper: first + width, left: max }
     }
-}
 
-impl<F: Fn(usize) -> i128> Iterator for Windows<F> {
-    type Item = Range<usize>;
-
-    fn next(&mut self) -> Option<Range<usize>> {
-        if self.taken == self.len {
-            return None;
+    /// The upper bound of the next window that is not empty, which `moment` is the first of.
+    pub(crate) fn next_upper(&mut self, moment: i128) -> i128 {
+        if self.left <= 1 {
+            return i128::MAX;
         }
-        let start = self.taken;
-        let mut end = self.len;
-        if self.runs + 1 < self.max {
-            let beyond = (self.moment)(start) - self.upper;
-            if beyond > 0 {
-                // Passes over all empty windows at once: a gap may be many windows long.
-                self.upper += if self.width == 0 {
-                    beyond
-                } else {
-                    (beyond + self.width - 1) / self.width * self.width
-                };
-            }
-            end = start + 1;
-            while end < self.len && (self.moment)(end) <= self.upper {
-                end += 1;
-            }
-            self.upper += self.width;
+        self.left -= 1;
+        let beyond = moment - self.upper;
+        if beyond > 0 {
+            // Passes over all empty windows at once: a gap may be many windows long.
+            self.upper += if self.width == 0 {
+                beyond
+            } else {
+                (beyond + self.width - 1) / self.width * self.width
+            };
         }
-        self.taken = end;
-        self.runs += 1;
-        Some(start..end)
+        let upper = self.upper;
+        self.upper += self.width;
+        upper
     }
 }
 
@@ -65,10 +48,16 @@ mod tests {
     use super::*;
 
     fn cut(max: usize, moments: &[i128]) -> Vec<Vec<i128>> {
-        let span = (moments[0], moments[moments.len() - 1]);
-        Windows::new(max, span, moments.len(), |at| moments[at])
-            .map(|run| moments[run].to_vec())
-            .collect()
+        let mut windows = Windows::new(max, moments[0], moments[moments.len() - 1]);
+        let mut cut = Vec::new();
+        let mut rest = moments;
+        while let Some(&first) = rest.first() {
+            let upper = windows.next_upper(first);
+            let (window, after) = rest.split_at(rest.partition_point(|&moment| moment <= upper));
+            cut.push(window.to_vec());
+            rest = after;
+        }
+        cut
     }
 
     #[test]
