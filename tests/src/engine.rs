@@ -36,14 +36,17 @@ impl Engine {
         format!("unix://{}", self.socket.display())
     }
 
-    /// The engine's version.
+    /// The engine's name and version.
     ///
     /// # Errors
     ///
     /// The engine did not answer as it should.
     pub async fn version(&self) -> io::Result<String> {
         let about: Value = serde_json::from_slice(&self.ask("GET", "/version").await?)?;
-        Ok(about["Version"].as_str().unwrap_or("of unknown version").to_owned())
+        let parts = about["Components"].as_array().into_iter().flatten();
+        let mut names = parts.filter_map(|part| part["Name"].as_str());
+        let name = if names.any(|name| name.contains("Podman")) { "Podman" } else { "Docker" };
+        Ok(format!("{name} {}", about["Version"].as_str().unwrap_or("of unknown version")))
     }
 
     /// The ids of all containers of an application, whatever their state.
@@ -109,33 +112,60 @@ impl Engine {
         }
     }
 
+    /// Removes an image by its name, if it is there.
+    ///
+    /// # Errors
+    ///
+    /// The engine did not answer as it should.
+    pub async fn remove_image(&self, name: &str) -> io::Result<()> {
+        match self.ask("DELETE", &format!("/images/{name}?force=1")).await {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes any call, with a JSON text if it is not empty. The status and the answer.
+    ///
+    /// # Errors
+    ///
+    /// The engine did not answer.
+    pub async fn call(&self, method: &str, path: &str, body: &str) -> io::Result<(u16, Value)> {
+        let talk = timeout(BOUND, self.talk(method, path, body));
+        let (status, body) = talk.await.map_err(|_| io::ErrorKind::TimedOut)??;
+        Ok((status, serde_json::from_slice(&body).unwrap_or(Value::Null)))
+    }
+
     async fn ask(&self, method: &str, path: &str) -> io::Result<Vec<u8>> {
-        match timeout(BOUND, self.talk(method, path)).await {
-            Ok(answer) => answer,
-            Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, format!("{method} {path}"))),
+        let talk = timeout(BOUND, self.talk(method, path, ""));
+        let (status, body) = talk
+            .await
+            .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, format!("{method} {path}")))??;
+        match status {
+            200..300 => Ok(body),
+            404 => Err(io::ErrorKind::NotFound.into()),
+            _ => {
+                let said = String::from_utf8_lossy(&body);
+                Err(io::Error::other(format!("{method} {path}: {status} {said}")))
+            }
         }
     }
 
     /// In the old version of HTTP an answer is never in chunks and ends with its connection.
-    async fn talk(&self, method: &str, path: &str) -> io::Result<Vec<u8>> {
+    async fn talk(&self, method: &str, path: &str, body: &str) -> io::Result<(u16, Vec<u8>)> {
         let mut stream = UnixStream::connect(&self.socket).await?;
-        stream.write_all(format!("{method} {path} HTTP/1.0\r\nHost: h\r\n\r\n").as_bytes()).await?;
+        let mut request = format!("{method} {path} HTTP/1.0\r\nHost: h\r\n");
+        if !body.is_empty() {
+            let length = body.len();
+            request += &format!("Content-Type: application/json\r\nContent-Length: {length}\r\n");
+        }
+        stream.write_all(format!("{request}\r\n{body}").as_bytes()).await?;
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).await?;
         let end = answer.windows(4).position(|window| window == b"\r\n\r\n");
-        let Some(end) = end else {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "the answer has no head"));
-        };
-        let body = answer.split_off(end + 4);
+        let invalid = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what);
+        let body = answer.split_off(end.ok_or_else(|| invalid("the answer has no head"))? + 4);
         let head = String::from_utf8_lossy(&answer);
-        match head.split(' ').nth(1) {
-            Some(status) if status.starts_with('2') => Ok(body),
-            Some("404") => Err(io::ErrorKind::NotFound.into()),
-            _ => Err(io::Error::other(format!(
-                "{method} {path}: {} {}",
-                head.lines().next().unwrap_or_default(),
-                String::from_utf8_lossy(&body)
-            ))),
-        }
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+        Ok((status.ok_or_else(|| invalid("the answer has no status"))?, body))
     }
 }

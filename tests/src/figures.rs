@@ -49,10 +49,12 @@ impl Table {
         let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let path = document();
         let text = std::fs::read_to_string(&path)?;
-        std::fs::write(
-            &path,
-            replaced(&text, &self.title, &format!("{how}\n\n{}", self.markdown())),
-        )
+        // Each engine has its own section.
+        let title = match std::env::var("LONGSHORE_TEST_KIND") {
+            Ok(kind) => format!("{} ({kind})", self.title),
+            Err(_) => self.title.clone(),
+        };
+        std::fs::write(&path, replaced(&text, &title, &format!("{how}\n\n{}", self.markdown())))
     }
 }
 

@@ -1,5 +1,6 @@
-//! What the tests across crates share: a proxy that breaks the connection to an engine, a look at
-//! an engine that goes past the driver under test, and the figures that a full run publishes.
+//! What the tests across crates share: a proxy that breaks the connection to an engine, one before a
+//! registry, a look at an engine that goes past the driver under test, and the figures that a full
+//! run publishes.
 //!
 //! ```no_run
 //! use longshore_tests::{Fault, FaultProxy, Script, Step};
@@ -19,9 +20,11 @@
 mod engine;
 mod figures;
 mod proxy;
+mod registry;
 mod setup;
 
 pub use engine::Engine;
 pub use figures::Table;
 pub use proxy::{Fault, FaultProxy, Passed, Script, Step};
+pub use registry::{Asked, Pushed, RegistryFault, RegistryProxy, Request, push};
 pub use setup::{Setup, application, config};

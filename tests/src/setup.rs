@@ -55,7 +55,7 @@ impl Setup {
     pub async fn circumstances(&self) -> io::Result<String> {
         let processors = std::thread::available_parallelism()?;
         let version = self.engine.version().await?;
-        Ok(format!("Docker {version}, {processors} processors, seed {}.", self.seed))
+        Ok(format!("{version}, {processors} processors, seed {}.", self.seed))
     }
 
     /// A task of the testee that is never pulled and has no network.

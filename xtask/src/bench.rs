@@ -9,7 +9,10 @@ use crate::image;
 use crate::leaks::Scope;
 use crate::workspace::Workspace;
 
-const BENCHES: [&str; 3] = ["ref", "decimate", "docker"];
+const BENCHES: [&str; 5] = ["ref", "decimate", "docker", "output", "prefork"];
+
+/// Those that need an engine.
+const ON_ENGINE: [&str; 3] = ["docker", "output", "prefork"];
 
 pub(crate) fn run(sh: &Shell, workspace: &Workspace, mut args: lexopt::Parser) -> Result<()> {
     let (mut name, mut passed_on) = (None, Vec::new());
@@ -36,7 +39,7 @@ pub(crate) fn run(sh: &Shell, workspace: &Workspace, mut args: lexopt::Parser) -
     cmd!(sh, "cargo build --quiet --release --package longshore-bench").quiet().run()?;
     let program = workspace.target.join("release/longshore-bench");
     let measure = cmd!(sh, "{program} {name} --docs {docs} {passed_on...}").quiet();
-    if name != "docker" {
+    if !ON_ENGINE.contains(&name.as_str()) {
         return Ok(measure.run()?);
     }
     let obtained = obtain(sh, workspace, want)?;

@@ -16,6 +16,25 @@ pub(crate) fn find(wanted: impl Fn(&str) -> bool) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
+/// Makes a cgroup at the top of every hierarchy, ready to have others below it.
+pub(crate) fn make(name: &str) -> Result<Vec<PathBuf>> {
+    let table = fs::read_to_string("/proc/self/mountinfo").context("read mountinfo")?;
+    let mut made = Vec::new();
+    for hierarchy in hierarchies(&table) {
+        let dir = hierarchy.join(name);
+        fs::create_dir_all(&dir).with_context(|| format!("make {}", dir.display()))?;
+        // In version 1 a cgroup of this hierarchy takes no process before it was told where to run.
+        for file in ["cpuset.cpus", "cpuset.mems"] {
+            let parent = dir.parent().unwrap_or(&hierarchy);
+            if let Ok(all) = fs::read(parent.join(file)) {
+                fs::write(dir.join(file), all).with_context(|| format!("write {file}"))?;
+            }
+        }
+        made.push(dir);
+    }
+    Ok(made)
+}
+
 fn hierarchies(mountinfo: &str) -> Vec<PathBuf> {
     let mounts = mountinfo.lines().filter_map(|line| line.split_once(" - "));
     let cgroups = mounts.filter(|(_, system)| system.starts_with("cgroup"));

@@ -4,12 +4,15 @@ use anyhow::{Result, ensure};
 use lexopt::prelude::*;
 use xshell::{Shell, cmd};
 
+use crate::engine::Kind;
+use crate::sample::Size;
 use crate::steps::Steps;
 use crate::test::{self, Options};
 use crate::workspace::{Package, Workspace};
 use crate::{install, tidy};
 
-/// `soak` runs at full size what `ci` samples.
+/// `soak` runs at full size what `ci` samples. Kinds that are named take the place of the engines
+/// that either runs on of itself.
 pub(crate) fn run(
     sh: &Shell,
     workspace: &Workspace,
@@ -19,13 +22,21 @@ pub(crate) fn run(
     let mut options = Options::new();
     options.require_engines = true;
     options.soak = soak;
+    options.more = if soak {
+        Kind::NAMED.map(|kind| (kind, Size::Whole)).to_vec()
+    } else {
+        vec![(Kind::Docker26, Size::Sample)]
+    };
+    let mut named = Vec::new();
     while let Some(arg) = args.next()? {
         match arg {
+            Long("kind") => named.push(args.value()?.parse()?),
             Long("private-engine") => options.engine.private = true,
             Long("seed") => options.seed = args.value()?.parse()?,
             _ => return Err(arg.unexpected().into()),
         }
     }
+    options.name_kinds(&named);
     let mut steps = Steps::default();
     checks(sh, workspace, &mut steps);
     // Tests take minutes: what is already known to be wrong comes first.

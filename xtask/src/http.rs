@@ -2,7 +2,7 @@
 //!
 //! It speaks HTTP/1.0, so that a reply ends where its connection ends and nothing is chunked.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -39,7 +39,7 @@ impl Endpoint {
         body: &[u8],
     ) -> Result<Response> {
         let failed = || format!("{method} {target} at {self}");
-        self.exchange(method, target, headers, body).with_context(failed)
+        self.exchange(method, target, headers, body).map_err(in_words).with_context(failed)
     }
 
     pub(crate) fn get(&self, target: &str) -> Result<Response> {
@@ -111,6 +111,21 @@ fn talk(
         }
         _ => Ok(response),
     }
+}
+
+/// Whether a request failed since the server said nothing for too long.
+pub(crate) fn is_silence(error: &Error) -> bool {
+    // What a socket's timeout is depends on the system.
+    let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+    matches!(kind, Some(io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut))
+}
+
+/// The kernel tells a socket's timeout as a resource that is temporarily unavailable.
+fn in_words(error: Error) -> Error {
+    if is_silence(&error) {
+        return error.context(format!("nothing came for {} s", IDLE.as_secs()));
+    }
+    error
 }
 
 fn line(reader: &mut impl BufRead) -> Result<String> {
@@ -228,6 +243,14 @@ mod tests {
         ] {
             assert!(answer(reply, b"").0.is_err(), "{reply:?}");
         }
+    }
+
+    #[test]
+    fn a_silence_is_told_as_one_and_known_under_what_is_said_about_it() {
+        let error = in_words(io::Error::from(io::ErrorKind::WouldBlock).into()).context("GET /");
+        assert!(is_silence(&error));
+        assert!(format!("{error:#}").starts_with("GET /: nothing came for 120 s"), "{error:#}");
+        assert!(!is_silence(&in_words(io::Error::from(io::ErrorKind::BrokenPipe).into())));
     }
 
     #[test]

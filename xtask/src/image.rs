@@ -14,6 +14,8 @@ use crate::workspace::Workspace;
 pub(crate) const TESTEE: &str = "longshore/testee:latest";
 /// The same with an anonymous volume at `/data`.
 pub(crate) const VOLUME: &str = "longshore/testee-volume:latest";
+/// Another one with volumes, which tests refuse.
+pub(crate) const REFUSED: &str = "longshore/testee-refused:latest";
 /// The same as [`TESTEE`], by the name that the demonstration uses.
 pub(crate) const DEMO: &str = "longshore/demo:latest";
 
@@ -45,14 +47,15 @@ pub(crate) fn build_testee(sh: &Shell, workspace: &Workspace) -> Result<PathBuf>
 }
 
 /// Makes the images on the engine, each only if what is there was made from something else.
-pub(crate) fn make(engine: &Engine, testee: &Path) -> Result<[&'static str; 3]> {
+pub(crate) fn make(engine: &Engine, testee: &Path) -> Result<[&'static str; 4]> {
     let program = fs::read(testee).with_context(|| format!("read {}", testee.display()))?;
     let layer = layer(&program)?;
     let volume = "VOLUME /data".to_owned();
     make_one(engine, TESTEE, &layer, &[])?;
-    make_one(engine, VOLUME, &layer, &[volume])?;
+    make_one(engine, VOLUME, &layer, std::slice::from_ref(&volume))?;
+    make_one(engine, REFUSED, &layer, &[volume, "VOLUME /refused".to_owned()])?;
     engine.tag(TESTEE, DEMO)?;
-    Ok([TESTEE, VOLUME, DEMO])
+    Ok([TESTEE, VOLUME, REFUSED, DEMO])
 }
 
 fn make_one(engine: &Engine, image: &str, layer: &[u8], more: &[String]) -> Result<()> {

@@ -23,7 +23,7 @@ pub(crate) fn has(program: &str) -> bool {
 
 /// Installs Debian packages, as root, and says so.
 pub(crate) fn apt(sh: &Shell, packages: &[&str]) -> Result<()> {
-    println!("installing by apt-get: {}", packages.join(" "));
+    eprintln!("installing by apt-get: {}", packages.join(" "));
     let install = || {
         cmd!(sh, "apt-get install -y -q --no-install-recommends {packages...}")
             .env("DEBIAN_FRONTEND", "noninteractive")

@@ -1,26 +1,37 @@
 //! `test`: every test, those that need an engine where there is one.
 
 use std::collections::BTreeMap;
+use std::io::IsTerminal as _;
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use lexopt::prelude::*;
 use xshell::{Shell, cmd};
 
-use crate::engine::{Engine, Want, obtain};
+use crate::engine::{Engine, Kind, Obtained, Want, obtain};
 use crate::image;
 use crate::leaks::{self, Scope};
 use crate::registry::Registry;
-use crate::steps::Steps;
+use crate::sample::{self, Size};
+use crate::skips::{self, Skip};
+use crate::stalls::Stalls;
+use crate::steps::{Seen, Steps};
+use crate::targets::{COMMAND, RESTART, engine_tests};
 use crate::workspace::Workspace;
+
+/// Names the kind of engine: figures are written in a section for each.
+const KIND: &str = "LONGSHORE_TEST_KIND";
 
 /// What tests are told by environment variables.
 type Env = BTreeMap<&'static str, String>;
 
 /// What a run of tests is asked to do.
 pub(crate) struct Options {
-    /// A missing engine or registry is a failure, not a skip.
+    /// Whatever is not run, for want of an engine or a registry or by its own word, is a failure.
     pub(crate) require_engines: bool,
     pub(crate) engine: Want,
+    /// Private engines to run the engine tests on as well, after the first, and how much of them.
+    pub(crate) more: Vec<(Kind, Size)>,
     /// Everything at full size.
     pub(crate) soak: bool,
     /// What samples are drawn with.
@@ -29,15 +40,18 @@ pub(crate) struct Options {
 
 pub(crate) fn run(sh: &Shell, workspace: &Workspace, mut args: lexopt::Parser) -> Result<()> {
     let mut options = Options::new();
+    let mut named = Vec::new();
     while let Some(arg) = args.next()? {
         match arg {
             Long("require-engines") => options.require_engines = true,
             Long("no-install") => options.engine.may_install = false,
             Long("private-engine") => options.engine.private = true,
+            Long("kind") => named.push(args.value()?.parse()?),
             Long("seed") => options.seed = args.value()?.parse()?,
             _ => return Err(arg.unexpected().into()),
         }
     }
+    options.name_kinds(&named);
     let mut steps = Steps::default();
     all(sh, workspace, &options, &mut steps)?;
     steps.finish()
@@ -51,10 +65,29 @@ impl Options {
         Options {
             require_engines: false,
             engine: Want::default(),
+            more: Vec::new(),
             soak: false,
             seed: given.unwrap_or(clock),
         }
     }
+
+    /// The first kind is that of the first engine, each further one brings another. None changes
+    /// nothing.
+    pub(crate) fn name_kinds(&mut self, kinds: &[Kind]) {
+        if let Some((first, more)) = kinds.split_first() {
+            self.engine.kind = Some(*first);
+            self.more = more.iter().map(|kind| (*kind, Size::Whole)).collect();
+        }
+    }
+}
+
+/// What a run on one engine is called by, and how much of it there is.
+struct Part<'a> {
+    /// Before the steps' names; empty for the first engine.
+    prefix: String,
+    size: Size,
+    seed: u64,
+    engine: &'a Engine,
 }
 
 /// Adds a step for the ordinary tests and one for each that needs an engine.
@@ -74,40 +107,79 @@ pub(crate) fn all(
         env.insert("LONGSHORE_SOAK", "1".to_owned());
     }
 
-    let obtained = obtain(sh, workspace, options.engine).and_then(|obtained| {
-        image::make(&obtained.engine, &testee).context("make the test images")?;
-        Ok(obtained)
-    });
-    match obtained {
+    let mut first = None;
+    match ready(sh, workspace, options.engine, &testee) {
         Ok(obtained) => {
             let engine = &obtained.engine;
-            println!("engine: Docker {} at {}", engine.version, engine.endpoint);
-            env.insert("LONGSHORE_TEST_DOCKER_HOST", engine.endpoint.to_string());
-            env.insert("LONGSHORE_TEST_IMAGE", image::TESTEE.to_owned());
-            env.insert("LONGSHORE_TEST_VOLUME_IMAGE", image::VOLUME.to_owned());
-            let tested = with_engine(sh, workspace, options, engine, env, steps);
+            first = Some(engine.version.clone());
+            let kind = options.engine.kind.or_else(|| Kind::of(&engine.version));
+            if let Some(kind) = kind {
+                env.insert(KIND, kind.to_string());
+            }
+            let part =
+                Part { prefix: String::new(), size: Size::Whole, seed: options.seed, engine };
+            let tested = with_engine(sh, workspace, options, &part, &env, steps);
             obtained.release()?;
-            tested
+            tested?;
         }
         Err(reason) => {
-            steps.run("cargo test", || cargo_test(sh, &[], &env));
+            let strict = options.require_engines;
+            steps.run_tests("cargo test", strict, |seen| {
+                cargo_test(sh, &[], &[], &env, &mut seen.skips)
+            });
             let reason = format!("{reason:#}");
-            for target in engine_targets(workspace).keys() {
-                skip(steps, options, target, &reason);
+            for tests in engine_tests(workspace, false) {
+                skip(steps, options, &tests.label, &reason);
             }
-            Ok(())
         }
     }
+    for (kind, size) in &options.more {
+        // The first engine was perhaps of this kind.
+        if first.as_ref().is_some_and(|version| kind.matches(version)) {
+            continue;
+        }
+        let want = Want { kind: Some(*kind), ..options.engine };
+        match ready(sh, workspace, want, &testee) {
+            Ok(obtained) => {
+                env.insert(KIND, kind.to_string());
+                let part = Part {
+                    prefix: format!("{kind}: "),
+                    size: *size,
+                    seed: options.seed,
+                    engine: &obtained.engine,
+                };
+                let tested = with_engine(sh, workspace, options, &part, &env, steps);
+                obtained.release()?;
+                tested?;
+            }
+            Err(reason) => skip(steps, options, kind.name(), &format!("{reason:#}")),
+        }
+    }
+    Ok(())
+}
+
+/// An engine with the test images.
+fn ready(sh: &Shell, workspace: &Workspace, want: Want, testee: &Path) -> Result<Obtained> {
+    let obtained = obtain(sh, workspace, want)?;
+    image::make(&obtained.engine, testee).context("make the test images")?;
+    Ok(obtained)
 }
 
 fn with_engine(
     sh: &Shell,
     workspace: &Workspace,
     options: &Options,
-    engine: &Engine,
-    mut env: Env,
+    part: &Part<'_>,
+    env: &Env,
     steps: &mut Steps,
 ) -> Result<()> {
+    let Part { prefix, size, seed, engine } = part;
+    println!("\nengine: {} {} at {}", engine.name, engine.version, engine.endpoint);
+    let mut env = env.clone();
+    env.insert("LONGSHORE_TEST_DOCKER_HOST", engine.endpoint.to_string());
+    env.insert("LONGSHORE_TEST_IMAGE", image::TESTEE.to_owned());
+    env.insert("LONGSHORE_TEST_VOLUME_IMAGE", image::VOLUME.to_owned());
+    env.insert("LONGSHORE_TEST_REFUSED_IMAGE", image::REFUSED.to_owned());
     let registries = Registry::pair(sh, workspace);
     if let Ok((plain, auth)) = &registries {
         env.insert("LONGSHORE_TEST_REGISTRY", plain.address.clone());
@@ -116,16 +188,50 @@ fn with_engine(
         env.insert("LONGSHORE_TEST_REGISTRY_PASSWORD", Registry::PASSWORD.to_owned());
     }
     let scope = Scope::of(engine, workspace);
-    let tested = scope.map(|scope| {
-        counted(steps, "cargo test", &scope, || cargo_test(sh, &[], &env));
-        for (label, name) in engine_targets(workspace) {
+    let folder = &workspace.target;
+    let strict = options.require_engines;
+    let tested = scope.and_then(|scope| {
+        if *size == Size::Sample {
+            let name = "engine_conformance";
+            let all = cargo_list(sh, name, &env)?;
+            let some = sample::draw(&all, *seed);
+            counted(steps, &format!("{prefix}{name}, sampled"), strict, &scope, folder, |skips| {
+                println!("{} of {} cases", some.len(), all.len());
+                cargo_test(sh, &["--test", name], &some, &env, skips)
+            });
+            return Ok(());
+        }
+        // What needs no engine is the same with each.
+        if prefix.is_empty() {
+            counted(steps, "cargo test", strict, &scope, folder, |skips| {
+                cargo_test(sh, &[], &[], &env, skips)
+            });
+        }
+        let podman = engine.name.contains("Podman");
+        let without: &[&str] = if podman { &["--exclude", COMMAND] } else { &[] };
+        for tests in engine_tests(workspace, podman) {
+            let (label, name) = (format!("{prefix}{}", tests.label), tests.name);
+            if let Some(reason) = tests.refused {
+                // Never a failure: no engine of this kind could do better.
+                println!("SKIPPED {label}: {reason}");
+                steps.skip(&label, reason);
+                continue;
+            }
             match &registries {
+                _ if name == RESTART => {
+                    restarting(sh, workspace, options, &scope, &label, &env, steps)?;
+                }
                 Err(reason) if name.starts_with("engine_registry") => {
                     skip(steps, options, &label, &format!("{reason:#}"));
                 }
-                _ => counted(steps, &label, &scope, || cargo_test(sh, &["--test", &name], &env)),
+                _ => {
+                    counted(steps, &label, strict, &scope, folder, |skips| {
+                        cargo_test(sh, &[&["--test", &name], without].concat(), &[], &env, skips)
+                    });
+                }
             }
         }
+        Ok(())
     });
     if let Ok((plain, auth)) = registries {
         plain.down()?;
@@ -134,40 +240,114 @@ fn with_engine(
     tested
 }
 
-/// A step that must also leave nothing behind.
-fn counted(steps: &mut Steps, name: &str, scope: &Scope, test: impl FnOnce() -> Result<()>) {
-    steps.run(name, || {
+/// The step whose tests restart their engine: the one at hand if it is private, else one more.
+fn restarting(
+    sh: &Shell,
+    workspace: &Workspace,
+    options: &Options,
+    scope: &Scope,
+    label: &str,
+    env: &Env,
+    steps: &mut Steps,
+) -> Result<()> {
+    let mut env = env.clone();
+    let mut more = None;
+    let mut own = None;
+    if scope.private().is_none() {
+        let want = Want { kind: None, private: true, ..options.engine };
+        let testee = Path::new(&env["LONGSHORE_TESTEE"]).to_owned();
+        match ready(sh, workspace, want, &testee) {
+            Ok(obtained) => {
+                env.insert("LONGSHORE_TEST_DOCKER_HOST", obtained.engine.endpoint.to_string());
+                own = Some(Scope::of(&obtained.engine, workspace)?);
+                more = Some(obtained);
+            }
+            Err(reason) => {
+                skip(steps, options, label, &format!("{reason:#}"));
+                return Ok(());
+            }
+        }
+    }
+    let scope = own.as_ref().unwrap_or(scope);
+    let private = scope.private().context("the engine that was started is a private one")?;
+    // A build may have put another program in the place of this one by now.
+    let xtask = format!("/proc/{}/exe", std::process::id());
+    let command = serde_json::json!([xtask, "engine", "restart", "--name", private.name()]);
+    env.insert("LONGSHORE_TEST_RESTART", command.to_string());
+    let folder = &workspace.target;
+    counted(steps, label, options.require_engines, scope, folder, |skips| {
+        cargo_test(sh, &["--test", RESTART], &[], &env, skips)
+    });
+    more.map_or(Ok(()), Obtained::release)
+}
+
+/// A step of tests that must also leave nothing behind. What fails while the machine stands still is
+/// run once more, which the table tells; what leaks is not.
+fn counted(
+    steps: &mut Steps,
+    name: &str,
+    strict: bool,
+    scope: &Scope,
+    folder: &Path,
+    test: impl Fn(&mut Vec<Skip>) -> Result<()>,
+) {
+    let once = |seen: &mut Seen, stalls: &Stalls| {
         let before = scope.look()?;
-        let tested = test();
+        let tested = test(&mut seen.skips);
+        if tested.is_err() {
+            scope.show_troubles();
+        }
         // A failed test is the first thing to say; what it left is worth saying as well.
         match (tested, scope.expect_no_more_than(&before)) {
             (Err(failed), Err(leaked)) => bail!("{failed:#}\n{leaked:#}"),
-            (tested, clean) => tested.and(clean),
+            (Err(failed), Ok(())) if seen.again.is_none() => {
+                seen.again = stalls.longest();
+                if seen.again.is_none() { Err(failed) } else { Ok(Some(failed)) }
+            }
+            (tested, clean) => tested.and(clean).map(|()| None),
         }
+    };
+    steps.run_tests(name, strict, |seen| {
+        let stalls = Stalls::watch(folder);
+        if let Some(failed) = once(seen, &stalls)? {
+            let stall = seen.again.as_deref().unwrap_or_default();
+            eprintln!("error: {failed:#}\nonce more, since {stall} meanwhile");
+            seen.skips.clear();
+            once(seen, &stalls)?;
+        }
+        Ok(())
     });
 }
 
-/// The same features for every run, so that nothing is built twice.
-fn cargo_test(sh: &Shell, args: &[&str], env: &Env) -> Result<()> {
-    let command =
-        cmd!(sh, "cargo test --quiet --no-fail-fast --workspace --all-features {args...}");
-    command.envs(env).quiet().run()?;
-    Ok(())
+/// The same features for every run, so that nothing is built twice. Tests by their exact names; none
+/// means all.
+fn cargo_test(
+    sh: &Shell,
+    args: &[&str],
+    tests: &[String],
+    env: &Env,
+    skips: &mut Vec<Skip>,
+) -> Result<()> {
+    let exact: &[&str] = if tests.is_empty() { &[] } else { &["--exact"] };
+    let command = cmd!(
+        sh,
+        "cargo test --quiet --no-fail-fast --workspace --all-features {args...} -- {exact...} {tests...}"
+    );
+    // Cargo colours nothing that goes through a pipe.
+    let colour = if std::io::stderr().is_terminal() { "always" } else { "auto" };
+    let command = command.env("CARGO_TERM_COLOR", colour);
+    skips::run(command.envs(env).into(), skips)
 }
 
-/// What needs an engine: how it is shown, and the name that cargo knows it by. Targets of the same
-/// name in several packages run together.
-fn engine_targets(workspace: &Workspace) -> BTreeMap<String, String> {
-    let mut packages: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for package in &workspace.packages {
-        for target in package.engine_tests() {
-            packages.entry(&target.name).or_default().push(&package.name);
-        }
-    }
-    let labels = packages.into_iter();
-    labels
-        .map(|(name, packages)| (format!("{}/{name}", packages.join("+")), name.to_owned()))
-        .collect()
+/// The names of a target's tests.
+fn cargo_list(sh: &Shell, target: &str, env: &Env) -> Result<Vec<String>> {
+    let command = cmd!(
+        sh,
+        "cargo test --quiet --workspace --all-features --test {target} -- --list --format terse"
+    );
+    let list = command.envs(env).quiet().read()?;
+    let names = list.lines().filter_map(|line| line.strip_suffix(": test"));
+    Ok(names.map(str::to_owned).collect())
 }
 
 fn skip(steps: &mut Steps, options: &Options, target: &str, reason: &str) {

@@ -1,15 +1,15 @@
 //! `longshore doctor`: what works on this host, and what to do about the rest.
 
-use std::io::{self, Write as _};
-
 use longshore::host::RunDir;
+use longshore::prefork::PoolOptions;
 use longshore::{Capabilities, CgroupVersion, Config, ImageRef};
 use serde_json::Value;
 
-use crate::engine;
+use crate::engine::{self, Look};
 use crate::failure::Failure;
 use crate::render;
 use crate::signals::Signals;
+use crate::stdio;
 
 /// The exit status when no backend works.
 const NOTHING_WORKS: u8 = 1;
@@ -53,9 +53,10 @@ impl Finding {
 }
 
 pub(crate) async fn main(args: Args) -> Result<u8, Failure> {
-    let config = args.engine.config_to_look()?;
     let mut signals = Signals::catch()?;
-    let (findings, works) = signals.unless(async { Ok(examine(&config).await) }).await?;
+    let Look { config, pool } = signals.unless(args.engine.config_to_look()).await?;
+    let (mut findings, works) = signals.unless(async { Ok(examine(&config).await) }).await?;
+    findings.extend(configured(&pool));
     let rows: Vec<_> = findings
         .into_iter()
         .map(|finding| vec![finding.state.to_owned(), finding.what, finding.details])
@@ -64,10 +65,8 @@ pub(crate) async fn main(args: Args) -> Result<u8, Failure> {
         [] => "no task can be run here: mend a backend first".to_owned(),
         names => format!("tasks can be run with {}", names.join(", ")),
     };
-    let mut stdout = io::stdout().lock();
-    write!(stdout, "{}\n{summary}\n", render::table(&["STATE", "WHAT", "DETAILS"], &rows))
-        .and_then(|()| stdout.flush())
-        .map_err(|error| Failure::output(&error))?;
+    let table = render::table(&["STATE", "WHAT", "DETAILS"], &rows);
+    signals.unless(stdio::print(&format!("{table}\n{summary}\n"))).await?;
     Ok(if works.is_empty() { NOTHING_WORKS } else { 0 })
 }
 
@@ -97,6 +96,29 @@ async fn examine(config: &Config) -> (Vec<Finding>, Vec<String>) {
     (findings, works)
 }
 
+/// A pool that is configured. It is not tried: that would make every network of it.
+fn configured(pool: &PoolOptions) -> Option<Finding> {
+    if !pool.is_on() {
+        return None;
+    }
+    if let Err(error) = pool.validate() {
+        return Some(Finding::failed("pool", &error.into()));
+    }
+    let most = match pool.max_size {
+        max if max > pool.size => format!(", at most {max}"),
+        _ => String::new(),
+    };
+    let networks = match &pool.networks[..] {
+        [] => String::new(),
+        names => format!(" on {}", names.join(", ")),
+    };
+    let details = format!(
+        "configured, not tried: {} slots{most}{networks}; `longshore pool` tries it",
+        pool.size
+    );
+    Some(Finding::ok("pool", details))
+}
+
 /// Without a run directory, nobody could prove later that this process is dead.
 fn run_dir(config: &Config) -> Finding {
     match RunDir::open(config.docker.run_dir.as_deref()) {
@@ -107,11 +129,7 @@ fn run_dir(config: &Config) -> Finding {
 
 async fn credentials(config: &Config) -> Finding {
     let hub: ImageRef = "docker.io/library/busybox".parse().expect("it is a reference");
-    let found = match config.credentials.source() {
-        Ok(source) => source.credential(&hub).await,
-        Err(error) => Err(error),
-    };
-    match found {
+    match config.credentials.source().credential(&hub).await {
         Ok(Some(_)) => Finding::ok("credentials", "readable; there is one for docker.io"),
         Ok(None) => Finding::ok("credentials", "readable; docker.io is asked without one"),
         Err(error) => Finding::failed("credentials", &error.into()),
@@ -156,6 +174,14 @@ fn remedy(capability: &str) -> &'static str {
             "boot the engine's host with swapaccount=1; until then --memory limits no swap"
         }
         "cpu_limit" => "the engine's kernel needs CONFIG_CFS_BANDWIDTH",
+        "cpu_shares" => "the engine's kernel needs CONFIG_FAIR_GROUP_SCHED",
+        "cpuset" => "the engine's kernel needs CONFIG_CPUSETS",
+        "tty_size" => {
+            "nothing to do: a terminal gets its size right after the start; Docker 23 and newer give it before"
+        }
+        "stats_interval" => {
+            "statistics come at the engine's pace: it is not on this host, or stats_source keeps to it"
+        }
         "pids_limit" => "the engine's kernel needs CONFIG_CGROUP_PIDS",
         "fs_size" => {
             "the engine needs storage that can count: overlay2 on XFS with pquota, btrfs or zfs"
@@ -166,9 +192,21 @@ fn remedy(capability: &str) -> &'static str {
         "freeze" => "the engine's host needs the freezer cgroup",
         "output_end" => "nothing to do: whole output is reported as unverified, a cut is noticed",
         "proves_signal" => "nothing to do: 128+n is reported as a code that may be a signal",
-        "proves_start" => "nothing to do: with an init, 126 and 127 are reported as ambiguous",
+        "proves_start" => {
+            "nothing to do: with an init, 126 and 127 are ambiguous where they cannot be proven"
+        }
+        "exec_proves_start" => "nothing to do: 125, 126 and 127 of further processes are ambiguous",
+        "proves_one" => "nothing to do: with an init, 1 is reported as ambiguous",
+        "proves_oom" => {
+            "nothing to do: a kill for want of memory is reported as code 137; newer monitors tell more"
+        }
         "counts_oom" => "nothing to do: that memory ran out is seen, how often is not",
-        "recover" => "nothing to do: a task ends with the process that runs it",
+        "recover" => {
+            "nothing to do: a task of the command's ends with it; others need a Docker engine"
+        }
+        "prefork" => {
+            "nothing to do: no pool is made to look; `longshore run --network prefork` makes the configured one, or one of its own"
+        }
         _ => "this engine cannot do it",
     }
 }
@@ -191,6 +229,19 @@ mod tests {
         assert!(
             findings.iter().all(|finding| finding.state == "ok" || !finding.details.is_empty())
         );
+    }
+
+    #[test]
+    fn a_pool_is_told_as_it_is_configured() {
+        assert_eq!(configured(&PoolOptions::default()), None);
+        let mut pool = PoolOptions::sized(2);
+        (pool.max_size, pool.networks) = (5, vec!["lan".to_owned()]);
+        let told = configured(&pool).unwrap();
+        assert_eq!((told.state, told.what.as_str()), ("ok", "pool"));
+        let expected = "configured, not tried: 2 slots, at most 5 on lan; ";
+        assert!(told.details.starts_with(expected), "{told:?}");
+        pool.networks = vec!["host".to_owned()];
+        assert_eq!(configured(&pool).unwrap().state, "fault");
     }
 
     #[test]

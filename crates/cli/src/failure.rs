@@ -5,12 +5,22 @@ use std::fmt::Display;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue};
 use longshore::{Error, ErrorKind, InvalidSpec};
+
+use crate::notes;
+use crate::remedy::{self, remedy};
+use crate::render;
 
 /// The exit status when something other than the task failed, as Docker has it.
 pub(crate) const ENGINE: u8 = 125;
 /// The exit status of a filter whose reader went away: what a shell shows for death by `SIGPIPE`.
 const BROKEN_PIPE: u8 = 141;
+
+/// Whoever has made more mistakes mends these first.
+const MOST_DETAILS: usize = 25;
+/// A value that is at fault may be of any length.
+const LONGEST_DETAIL: usize = 2000;
 
 /// A command that could not do what it was asked to.
 #[derive(Debug)]
@@ -33,13 +43,28 @@ impl Failure {
         self
     }
 
+    /// Adds a line for each of these.
+    pub(crate) fn details(mut self, details: Vec<String>) -> Self {
+        self.details = details;
+        self
+    }
+
     pub(crate) fn code(mut self, code: u8) -> Self {
         self.code = code;
         self
     }
 
+    /// Says that whoever wrote it has to change it, where nothing else is known.
+    pub(crate) fn invalid(mut self) -> Self {
+        self.kind.get_or_insert(ErrorKind::InvalidInput);
+        self
+    }
+
     /// A file or stream of this host.
     pub(crate) fn io(what: impl Display, error: &io::Error) -> Self {
+        if error.kind() == io::ErrorKind::InvalidData {
+            return Self::new(format!("{what}: it is not text in UTF-8"));
+        }
         Self::new(format!("{what}: {error}"))
     }
 
@@ -61,6 +86,12 @@ impl Failure {
         self.help.as_deref()
     }
 
+    /// Leaves out of the help what a command's options do not allow.
+    pub(crate) fn in_command(mut self, name: &str) -> Self {
+        self.help = self.help.and_then(|help| remedy::in_command(&help, name));
+        self
+    }
+
     /// What failed, on one line.
     pub(crate) fn what(&self) -> String {
         if self.details.is_empty() {
@@ -75,8 +106,11 @@ impl Failure {
             return String::new();
         }
         let mut text = format!("longshore: error: {}\n", self.what);
-        for detail in &self.details {
-            text.push_str(&format!("  {detail}\n"));
+        for detail in self.details.iter().take(MOST_DETAILS) {
+            text.push_str(&format!("  {}\n", render::shortened(detail, LONGEST_DETAIL)));
+        }
+        if let Some(more) = self.details.len().checked_sub(MOST_DETAILS).filter(|more| *more > 0) {
+            text.push_str(&format!("  … and {more} more\n"));
         }
         if let Some(help) = &self.help {
             text.push_str(&format!("  help: {help}\n"));
@@ -93,17 +127,22 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        let mut what = error.to_string();
+        let mut what = error.what();
         let mut source = error.source();
         while let Some(cause) = source {
-            let text = cause.to_string();
+            // What to do is told below.
+            let text = match cause.downcast_ref::<Error>() {
+                Some(cause) => cause.what(),
+                None => cause.to_string(),
+            };
             // A message often repeats its cause.
             if !what.contains(&text) {
                 what = format!("{what}: {text}");
             }
             source = cause.source();
         }
-        let help = remedy(error.kind()).map(str::to_owned);
+        // The run directory is not the engine's, and its errors say themselves what to do.
+        let help = remedy(&error).filter(|_| error.op() != "open run directory");
         Self { help, kind: Some(error.kind()), ..Self::new(what) }
     }
 }
@@ -127,46 +166,27 @@ impl From<InvalidSpec> for Failure {
     }
 }
 
-/// What to do about an error, where its kind alone tells.
-fn remedy(kind: ErrorKind) -> Option<&'static str> {
-    Some(match kind {
-        ErrorKind::ImageNotFound => "`longshore ref IMAGE` shows how a name is read",
-        ErrorKind::RegistryUnauthorized => {
-            "log in with `docker login REGISTRY`; `longshore doctor` shows where credentials are found"
-        }
-        ErrorKind::RegistryBusy | ErrorKind::RegistryFailed => "try again later",
-        ErrorKind::NetworkNotFound => "--network takes none, bridge, host or the name of a network",
-        ErrorKind::LogDriver => {
-            "see --log-driver and --log-opt; without them the engine keeps no log"
-        }
-        ErrorKind::EngineUnavailable => "`longshore doctor` shows what there is and what to do",
-        ErrorKind::EngineTooOld => "update the engine",
-        ErrorKind::PermissionDenied => {
-            "run as a user who may use the engine's socket, such as root or one in the group docker"
-        }
-        ErrorKind::DiskFull => "make room where the engine keeps its data",
-        _ => return None,
-    })
-}
-
 /// Tells the user something that is no failure.
 pub(crate) fn note(text: impl Display) {
     write_to_stderr(&format!("longshore: {text}\n"));
 }
 
-/// A stderr that is closed or broken is no reason to fail: nobody is there to be told.
+/// What a name or an engine's words hold cannot command a terminal.
 fn write_to_stderr(text: &str) {
-    let mut stderr = io::stderr().lock();
-    let _ = stderr.write_all(text.as_bytes());
-    let _ = stderr.flush();
+    notes::say(render::printable(text).as_bytes());
 }
 
 /// Shows what clap has to say: help and version on stdout, everything else as an error.
-pub(crate) fn usage(error: &clap::Error) -> ExitCode {
+pub(crate) fn usage(mut error: clap::Error) -> ExitCode {
     if !error.use_stderr() {
-        let _ = error.print();
-        return ExitCode::SUCCESS;
+        let printed = error.print().and_then(|()| io::stdout().flush());
+        // Whoever reads no more of it has read enough.
+        let failed = printed.err().filter(|error| error.kind() != io::ErrorKind::BrokenPipe);
+        let failed = failed.map(|error| Failure::output(&error).report());
+        return failed.map_or(ExitCode::SUCCESS, ExitCode::from);
     }
+    keep_secrets(&mut error);
+    drop_wrong_tips(&mut error);
     let text = error.render().to_string();
     if text.starts_with("error:") {
         write_to_stderr(&format!("longshore: {text}"));
@@ -174,6 +194,27 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
         write_to_stderr(&text);
     }
     ExitCode::from(ENGINE)
+}
+
+/// What these options set may be a password: their values are not repeated.
+const SECRET: [&str; 2] = ["--env ", "--log-opt "];
+
+fn keep_secrets(error: &mut clap::Error) {
+    if let Some(ContextValue::String(option)) = error.get(ContextKind::InvalidArg)
+        && SECRET.iter().any(|secret| option.starts_with(secret))
+    {
+        error.insert(ContextKind::InvalidValue, ContextValue::String("…".to_owned()));
+    }
+}
+
+/// Behind `--` stands the image: to write an option there is never what was meant.
+fn drop_wrong_tips(error: &mut clap::Error) {
+    if let Some(ContextValue::StyledStrs(mut tips)) = error.remove(ContextKind::Suggested) {
+        tips.retain(|tip| !tip.to_string().contains("as a value, use '-- "));
+        if !tips.is_empty() {
+            error.insert(ContextKind::Suggested, ContextValue::StyledStrs(tips));
+        }
+    }
 }
 
 #[cfg(test)]
@@ -211,6 +252,17 @@ mod tests {
         assert!(text.contains("\n  image: ") && text.contains("\n  work_dir: "), "{text}");
         assert_eq!(failure.kind(), Some(ErrorKind::InvalidInput));
         assert_eq!(failure.what().lines().count(), 1);
+    }
+
+    #[test]
+    fn very_many_problems_and_very_long_ones_are_cut() {
+        let details = vec!["é".repeat(5000); 100];
+        let text = Failure::new("no").details(details).text();
+        assert_eq!(text.lines().count(), 27);
+        assert!(text.ends_with("\n  … and 75 more\n"), "{text}");
+        assert!(text.len() < 60_000, "{}", text.len());
+        let text = Failure::new("no").details(vec!["x".to_owned(); 25]).text();
+        assert_eq!(text.lines().count(), 26);
     }
 
     #[test]

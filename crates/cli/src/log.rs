@@ -1,7 +1,5 @@
 //! Diagnostics on stderr, as `LONGSHORE_LOG` asks.
 
-use std::io;
-
 use tracing::Level;
 use tracing::Metadata;
 use tracing_subscriber::filter::{EnvFilter, filter_fn};
@@ -9,6 +7,7 @@ use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::failure::note;
+use crate::notes::Log;
 
 const VARIABLE: &str = "LONGSHORE_LOG";
 
@@ -21,7 +20,7 @@ pub(crate) fn start() {
         EnvFilter::new("warn")
     });
     let lines = tracing_subscriber::fmt::layer()
-        .with_writer(io::stderr)
+        .with_writer(|| Log)
         .with_ansi(false)
         // It would panic on a stderr that is closed.
         .log_internal_errors(false)

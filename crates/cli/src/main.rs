@@ -5,11 +5,15 @@ mod decimate;
 mod doctor;
 mod engine;
 mod failure;
+mod input;
 mod log;
+mod notes;
+mod pool;
 mod progress;
 mod pull;
 mod reap;
 mod reference;
+mod remedy;
 mod render;
 mod run;
 mod signals;
@@ -20,7 +24,7 @@ mod unreadable;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use failure::Failure;
 
@@ -42,15 +46,20 @@ enum Command {
     Pull(pull::Args),
     Reap(reap::Args),
     Doctor(doctor::Args),
+    Pool(pool::Args),
     Ref(reference::Args),
     Decimate(decimate::Args),
     Completions(completions::Args),
 }
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => return failure::usage(&error),
+    let read = Cli::command().try_get_matches().and_then(|words| {
+        let name = words.subcommand_name().unwrap_or_default().to_owned();
+        Ok((Cli::from_arg_matches(&words)?, name))
+    });
+    let (cli, name) = match read {
+        Ok(read) => read,
+        Err(error) => return failure::usage(error),
     };
     log::start();
     let done = match cli.command {
@@ -58,11 +67,12 @@ fn main() -> ExitCode {
         Command::Pull(args) => on_runtime(pull::main(args)),
         Command::Reap(args) => on_runtime(reap::main(args)),
         Command::Doctor(args) => on_runtime(doctor::main(args)),
+        Command::Pool(args) => on_runtime(pool::main(args)),
         Command::Ref(args) => reference::main(&args),
         Command::Decimate(args) => decimate::main(&args),
         Command::Completions(args) => completions::main(&args),
     };
-    ExitCode::from(done.unwrap_or_else(|failure| failure.report()))
+    ExitCode::from(done.unwrap_or_else(|failure| failure.in_command(&name).report()))
 }
 
 /// Runs a command to its end, and does not wait for threads that are stuck in a read from stdin or

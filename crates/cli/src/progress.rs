@@ -1,10 +1,15 @@
 //! How far a pull is, for a person who waits.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 use longshore::{PullProgress, TaskHooks};
 
 use crate::terminal;
+
+/// From one picture of the spinner to the next.
+const TICK: Duration = Duration::from_millis(120);
 
 /// Shows the progress of a pull on stderr if that is a terminal, and nothing anywhere else.
 #[derive(Debug)]
@@ -20,7 +25,10 @@ impl Progress {
         // It is as wide as the terminal and cut off there.
         let style = ProgressStyle::with_template("{spinner} {wide_msg}");
         let style = style.unwrap_or_else(|_| ProgressStyle::default_spinner());
-        Self { line: ProgressBar::new_spinner().with_style(style).with_prefix(image.to_owned()) }
+        let line = ProgressBar::new_spinner().with_style(style).with_prefix(image.to_owned());
+        // A download that stands still is told from a command that does.
+        line.enable_steady_tick(TICK);
+        Self { line }
     }
 
     /// Takes it off the screen.
@@ -33,18 +41,20 @@ impl Progress {
 impl TaskHooks for Progress {
     fn pull_progress(&self, progress: &PullProgress) {
         self.line.set_message(text(&self.line.prefix(), progress));
-        self.line.tick();
     }
 }
 
 fn text(image: &str, progress: &PullProgress) -> String {
-    let PullProgress { layers, layers_done, bytes, bytes_done, status, .. } = progress;
+    let PullProgress { layers, layers_done, bytes, bytes_done, rate, status, .. } = progress;
     let mut text = format!("pull {image}");
     if *layers > 0 {
         text.push_str(&format!(": {layers_done} of {layers} layers"));
     }
     if *bytes > 0 {
         text.push_str(&format!(", {} of {}", HumanBytes(*bytes_done), HumanBytes(*bytes)));
+    }
+    if let Some(rate) = rate.filter(|_| bytes_done < bytes) {
+        text.push_str(&format!(", {}/s", HumanBytes(rate)));
     }
     if !status.is_empty() {
         text.push_str(&format!(", {status}"));
@@ -66,5 +76,11 @@ mod tests {
         progress.status = "Downloading".to_owned();
         let expected = "pull a: 1 of 3 layers, 1.00 MiB of 4.00 MiB, Downloading";
         assert_eq!(text("a", &progress), expected);
+        progress.rate = Some(512 << 10);
+        let expected = "pull a: 1 of 3 layers, 1.00 MiB of 4.00 MiB, 512.00 KiB/s, Downloading";
+        assert_eq!(text("a", &progress), expected);
+        // What is downloaded has no speed any more.
+        progress.bytes_done = progress.bytes;
+        assert!(!text("a", &progress).contains("/s"));
     }
 }

@@ -1,14 +1,14 @@
 //! `longshore pull`: images onto the engine.
 
-use std::io::{self, Write as _};
 use std::sync::Arc;
 
 use longshore::{Driver, ImageRef, PullPolicy, Task, TaskSpec};
 
 use crate::engine;
-use crate::failure::Failure;
+use crate::failure::{Failure, note};
 use crate::progress::Progress;
 use crate::signals::Signals;
+use crate::stdio;
 
 /// Pulls images onto the engine
 ///
@@ -42,9 +42,7 @@ pub(crate) async fn main(args: Args) -> Result<u8, Failure> {
             Ok(())
         })
         .await;
-    let closed = driver.close().await;
-    pulled?;
-    closed?;
+    engine::ended(pulled, driver.close().await, note)?;
     Ok(0)
 }
 
@@ -62,11 +60,8 @@ async fn pull(driver: &Arc<dyn Driver>, spec: TaskSpec, quiet: bool) -> Result<(
     let container = driver.container(Task::new(spec).hooks(Arc::clone(&progress) as _))?;
     let pulled = container.pull_image().await;
     progress.clear();
-    let closed = container.close().await;
+    // What this leaves stays with the driver, whose own closing tells it.
+    let _ = container.close().await;
     pulled?;
-    closed?;
-    let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{}", image.with_default_tag())
-        .and_then(|()| stdout.flush())
-        .map_err(|error| Failure::output(&error))
+    stdio::print(&format!("{}\n", image.with_default_tag())).await
 }

@@ -1,13 +1,12 @@
 //! `longshore reap`: removes what processes left that did not get to it themselves.
 
-use std::io::{self, Write as _};
-
 use longshore::{ReapOptions, ReapReport, Reaped};
 
 use crate::engine;
-use crate::failure::Failure;
+use crate::failure::{Failure, note};
 use crate::render;
 use crate::signals::Signals;
+use crate::stdio;
 
 /// The exit status when something could not be removed.
 const SOME_LEFT: u8 = 1;
@@ -31,19 +30,19 @@ pub(crate) struct Args {
 
 pub(crate) async fn main(args: Args) -> Result<u8, Failure> {
     let mut signals = Signals::catch()?;
-    let config = args.engine.config_to_look()?;
+    let config = signals.unless(args.engine.config_to_look()).await?.config;
     let driver = signals.unless(async { Ok(longshore::open(config).await?) }).await?;
     let options = ReapOptions::new().dry_run(args.dry_run);
     let reaped = signals.unless(async { Ok(driver.reap(options).await?) }).await;
     let closed = driver.close().await;
-    let report = reaped?;
-    closed?;
-    let text = if args.json { json(&report)? } else { table(&report, args.dry_run) };
-    let mut stdout = io::stdout().lock();
-    stdout
-        .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush())
-        .map_err(|e| Failure::output(&e))?;
+    let shown = async {
+        let report = reaped?;
+        let text = if args.json { json(&report)? } else { table(&report, args.dry_run) };
+        signals.unless(stdio::print(&text)).await?;
+        Ok(report)
+    };
+    // What was removed is told whatever became of the closing.
+    let report = engine::ended(shown.await, closed, note)?;
     Ok(if report.failed.is_empty() { 0 } else { SOME_LEFT })
 }
 

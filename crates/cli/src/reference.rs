@@ -1,7 +1,7 @@
 //! `longshore ref`: what image references mean, one JSON object a line.
 
 use std::borrow::Cow;
-use std::io::{self, BufReader, BufWriter, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Read as _, Write};
 
 use longshore::image_ref::{ParseError, RefParts, parse_image};
 use serde::Serialize;
@@ -10,13 +10,20 @@ use crate::failure::Failure;
 
 /// The exit status when a reference was not valid.
 const SOME_INVALID: u8 = 1;
+/// No reference is nearly as long.
+const LONGEST: usize = 64 * 1024;
+/// A line of that length, its end, and a byte by which a longer one shows.
+const KEPT: u64 = LONGEST as u64 + 3;
+/// How much is shown of what is longer.
+const SHOWN: usize = 256;
 
 /// Shows what image references mean, as JSON lines
 ///
 /// A valid reference gives {"input","domain","path","tag","digest","familiar","canonical",
 /// "parse_image":[registry,repository,tag]}, with "" for what is absent. Any other text gives
 /// {"input","error","offset"}, with the offset of the byte at fault. The exit status is 1 if there
-/// was one of those.
+/// was one of those. A carriage return at the end of a line does not count. Of a text of more than
+/// 64 KiB, which is no reference, the input shows the first 256 bytes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// References; without any they are read from stdin, one a line
@@ -66,11 +73,20 @@ pub(crate) fn main(args: &Args) -> Result<u8, Failure> {
     Ok(if all_valid { 0 } else { SOME_INVALID })
 }
 
-/// Reads a line without its line feed. False at the end of the input.
-fn read_line(input: &mut impl io::BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
+/// Reads a line without its end. False at the end of the input. Of a line that is too long, only as
+/// much is kept as shows that it is.
+fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
     line.clear();
-    let read = input.read_until(b'\n', line)?;
+    let read = input.by_ref().take(KEPT).read_until(b'\n', line)?;
     if line.last() == Some(&b'\n') {
+        line.pop();
+        if line.last() == Some(&b'\r') {
+            line.pop();
+        }
+    } else if line.len() > LONGEST {
+        input.skip_until(b'\n')?;
+    } else if line.last() == Some(&b'\r') {
+        // The last line may be without a line feed.
         line.pop();
     }
     Ok(read > 0)
@@ -86,6 +102,13 @@ fn write(output: &mut impl Write, line: &Line<'_>) -> Result<bool, Failure> {
 }
 
 fn explain(text: &[u8]) -> Line<'_> {
+    if text.len() > LONGEST {
+        return Line::Invalid {
+            input: String::from_utf8_lossy(&text[..SHOWN]),
+            error: format!("invalid image reference: it is longer than {LONGEST} bytes"),
+            offset: LONGEST,
+        };
+    }
     let input = match std::str::from_utf8(text) {
         Ok(input) => input,
         Err(error) => {

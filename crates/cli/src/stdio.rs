@@ -12,9 +12,11 @@ use std::task::{Context, Poll, ready};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::sync::Notify;
 use tokio::task::{JoinHandle, spawn_blocking};
+
+use crate::failure::Failure;
 
 /// What a pipe holds.
 const CHUNK: usize = 64 * 1024;
@@ -52,6 +54,11 @@ pub(crate) struct Watch {
     name: &'static str,
     error: OnceLock<io::Error>,
     broken: Notify,
+}
+
+/// Writes a text to stdout. It may wait for ever; when the future is dropped, nobody waits any more.
+pub(crate) async fn print(text: &str) -> Result<(), Failure> {
+    Output::stdout().write_all(text.as_bytes()).await.map_err(|error| Failure::output(&error))
 }
 
 impl AsyncRead for Input {
@@ -177,7 +184,8 @@ fn read(fd: BorrowedFd<'_>) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn write(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
+/// Writes so much as the system takes at once. It may wait for ever, for whoever reads.
+pub(crate) fn write(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
     retry(fd, PollFlags::OUT, || rustix::io::write(fd, bytes))
 }
 

@@ -4,7 +4,7 @@
 mod engine;
 mod support;
 
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use longshore::stats::{Metric, Series};
 use longshore_testee::{STDERR, STDOUT, Terminals, World, pattern};
@@ -73,6 +73,39 @@ fn a_task_that_times_out_is_124_whatever_it_does_about_it() {
 }
 
 #[test]
+fn a_reader_that_has_stopped_does_not_keep_a_timeout_from_ending_the_task() {
+    let rig = Rig::new();
+    let options = ["--timeout", "300ms", "--stop-timeout", "300ms", "--no-init"];
+    let mut run = Run::start(&mut rig.testee(&options, &["write", "--stdout", "1000000000000"]));
+    // Nobody reads stdout: the end is waited for alone.
+    let status = run.wait();
+    let done = run.end();
+    assert_eq!(status.code(), Some(124), "{done:?}");
+    done.assert(124, "stdout is not complete");
+}
+
+#[test]
+fn a_reader_of_stderr_that_has_stopped_does_not_keep_a_timeout_from_ending_the_task() {
+    let rig = Rig::new();
+    let options = ["--timeout", "300ms", "--stop-timeout", "300ms", "--no-init"];
+    let mut run = Run::start(&mut rig.testee(&options, &["write", "--stderr", "1000000000000"]));
+    // Nobody reads stderr, where the end is told, too: it is waited for alone.
+    assert_eq!(run.wait().code(), Some(124));
+}
+
+#[test]
+fn a_report_goes_to_no_file_of_a_stream_and_nothing_is_made() {
+    let rig = Rig::new();
+    let path = rig.path("out");
+    let out = std::fs::File::create(&path).unwrap();
+    let mut command = rig.testee(&["--json", "/dev/stdout"], &["exit", "0"]);
+    let run = command.stdout(out).stderr(Stdio::piped()).output().unwrap();
+    assert_eq!(run.status.code(), Some(125));
+    assert!(String::from_utf8_lossy(&run.stderr).contains("--json /dev/stdout is where stdout"));
+    assert_eq!(std::fs::read(&path).unwrap(), b"");
+}
+
+#[test]
 fn out_of_memory_is_137_and_said_with_the_remedy() {
     let rig = Rig::new();
     let json = rig.path("end.json");
@@ -93,8 +126,14 @@ fn a_child_that_runs_out_of_memory_is_not_the_task() {
 #[test]
 fn each_signal_ends_the_task_and_removes_it() {
     let rig = Rig::new();
-    for (signal, status) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)] {
-        let mut run = Run::start(&mut rig.testee(&[], &["ignore-term"]));
+    for (signal, status) in
+        [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129), (Signal::QUIT, 131)]
+    {
+        // Where the tests run under nohup, the command would ignore SIGHUP, as it should.
+        let mut command = Command::new("env");
+        let inner = rig.testee(&[], &["ignore-term"]);
+        command.arg("--default-signal").arg(inner.get_program()).args(inner.get_args());
+        let mut run = Run::start(&mut command);
         run.until("ready\n");
         assert_eq!(rig.containers().len(), 1);
         run.signal(signal);
@@ -273,4 +312,16 @@ fn the_finest_log_shows_no_secret() {
     assert_eq!(run.code, Some(0));
     assert!(run.stderr.contains("the task has ended"), "{run:?}");
     assert!(!run.stderr.contains("hunter2"), "{run:?}");
+}
+
+#[test]
+fn a_network_is_borrowed_of_a_pool_of_one_and_nothing_is_left_of_it() {
+    let rig = Rig::new();
+    let report = rig.path("report.json");
+    let options = ["--network", "prefork", "--json", &report];
+    let run = done(&mut rig.testee(&options, &["read", "/sys/class/net/eth0/address"]));
+    run.assert_silent(0);
+    assert_eq!(run.text().trim().split(':').count(), 6, "{run:?}");
+    assert_eq!(rig.json("report.json")["network"]["kind"], "lent");
+    assert_eq!(rig.containers(), [""; 0]);
 }

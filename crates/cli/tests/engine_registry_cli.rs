@@ -65,7 +65,7 @@ fn a_wrong_password_is_named_and_shown_to_nobody() {
     let mut command = rig.run(&["--json", &json, &remote.image, "exit", "0"]);
     let run = done(logged_in(&mut command, &rig, &remote, "hunter2"));
     run.assert(125, &remote.registry);
-    run.assert(125, "  help: log in with `docker login REGISTRY`");
+    run.assert(125, &format!("  help: log in with `docker login {}`", remote.registry));
     assert_eq!(rig.json("end.json")["error"]["kind"], "registry refused the credential");
     assert!(!run.stderr.contains("hunter2"), "{run:?}");
     let mut pull = rig.command("pull", &[&remote.image]);
@@ -80,6 +80,14 @@ fn the_right_password_pulls_and_runs_without_a_word() {
     done(logged_in(&mut command, &rig, &remote, &password)).assert_silent(3);
     // It is there now: no registry is asked any more.
     done(&mut rig.run(&["--pull", "never", &remote.image, "exit", "4"])).assert_silent(4);
+}
+
+#[test]
+fn a_pull_that_fails_speaks_of_no_option_that_it_lacks() {
+    let rig = Rig::new();
+    let run = done(&mut rig.command("pull", &["127.0.0.1:1/nobody/has:this"]));
+    run.assert(125, "  help: check the registry's name");
+    assert!(!run.stderr.contains("--pull"), "{run:?}");
 }
 
 #[test]

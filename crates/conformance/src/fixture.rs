@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use longshore_driver_api::{Driver, DriverExt as _, LogDriver, Result, State, TaskSpec};
+use longshore_driver_api::{
+    Driver, DriverExt as _, Handle, LogDriver, NamespaceSource, Placeholders, Result, State,
+    TaskSpec,
+};
 
 use crate::Act;
 use crate::trial::Trial;
@@ -44,7 +47,23 @@ pub trait Fixture: Send + Sync + 'static {
     async fn orphan(&self, _spec: TaskSpec, _stage: State) -> Result<Hosting> {
         Ok(Hosting::No("the fixture cannot make an owner die".to_owned()))
     }
+
+    /// Leaves a running task of an owner who died as for [`orphan`](Self::orphan), after it was
+    /// attached to all output, so many bytes of stdout had come to it, and it had taken the task's
+    /// handle, which this gives. `None`: the fixture cannot do that.
+    async fn abandoned(&self, _spec: TaskSpec, _written: u64) -> Result<Option<Handle>> {
+        Ok(None)
+    }
+
+    /// Opens a driver as [`open`](Self::open) does, of an application of the same name, which
+    /// borrows from what `lend` makes of the backend's placeholders. `None`: the backend has none.
+    async fn open_borrowing(&self, _lend: Lend<'_>) -> Result<Option<Arc<Self::Driver>>> {
+        Ok(None)
+    }
 }
+
+/// Makes a source of namespaces of a backend's placeholders.
+pub type Lend<'a> = &'a (dyn Fn(Arc<dyn Placeholders>) -> Arc<dyn NamespaceSource> + Send + Sync);
 
 /// Whether something can be tested on a backend.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +81,8 @@ pub struct Scene {
     /// An image that is on the engine, whose entry point is the testee, with a file
     /// [`NOT_EXECUTABLE`](crate::NOT_EXECUTABLE) that cannot be executed.
     pub testee: String,
+    /// The path of the testee in that image, by which further processes are started.
+    pub program: String,
     /// A valid reference to an image that is neither on the engine nor in any registry. Asking its
     /// registry should fail at once.
     pub missing: String,
@@ -69,6 +90,8 @@ pub struct Scene {
     pub missing_network: String,
     /// An image like the first one that also declares a volume.
     pub with_volume: Option<String>,
+    /// An image that is in a registry, and may be pulled any number of times.
+    pub pullable: Option<String>,
     /// An image that is on the engine and that the driver's configuration refuses.
     pub rejected: Option<String>,
     /// A log driver of the engine that cannot start.
@@ -81,18 +104,34 @@ impl Scene {
     pub fn new(testee: impl Into<String>) -> Self {
         Self {
             testee: testee.into(),
+            program: "/testee".to_owned(),
             missing: "127.0.0.1:9/longshore/no-such-image:1".to_owned(),
             missing_network: "longshore-no-such-network".to_owned(),
             with_volume: None,
+            pullable: None,
             rejected: None,
             broken_log: None,
         }
+    }
+
+    /// Sets the path of the testee in its image, `/testee` at first.
+    #[must_use]
+    pub fn program(mut self, path: impl Into<String>) -> Self {
+        self.program = path.into();
+        self
     }
 
     /// Sets the image that declares a volume.
     #[must_use]
     pub fn with_volume(mut self, image: impl Into<String>) -> Self {
         self.with_volume = Some(image.into());
+        self
+    }
+
+    /// Sets the image that can be pulled.
+    #[must_use]
+    pub fn pullable(mut self, image: impl Into<String>) -> Self {
+        self.pullable = Some(image.into());
         self
     }
 
@@ -118,6 +157,8 @@ pub(crate) trait AnyFixture: Send + Sync {
     fn scene(&self) -> Scene;
     async fn leftovers(&self) -> Result<Vec<String>>;
     async fn orphan(&self, spec: TaskSpec, stage: State) -> Result<Hosting>;
+    async fn abandoned(&self, spec: TaskSpec, written: u64) -> Result<Option<Handle>>;
+    async fn open_borrowing(&self, lend: Lend<'_>) -> Result<Option<Arc<dyn Driver>>>;
     async fn on_its_own_type(&self, trial: Trial) -> Outcome;
 }
 
@@ -137,6 +178,15 @@ impl<F: Fixture> AnyFixture for F {
 
     async fn orphan(&self, spec: TaskSpec, stage: State) -> Result<Hosting> {
         Fixture::orphan(self, spec, stage).await
+    }
+
+    async fn abandoned(&self, spec: TaskSpec, written: u64) -> Result<Option<Handle>> {
+        Fixture::abandoned(self, spec, written).await
+    }
+
+    async fn open_borrowing(&self, lend: Lend<'_>) -> Result<Option<Arc<dyn Driver>>> {
+        let opened = Fixture::open_borrowing(self, lend).await?;
+        Ok(opened.map(|driver| driver as Arc<dyn Driver>))
     }
 
     async fn on_its_own_type(&self, t: Trial) -> Outcome {

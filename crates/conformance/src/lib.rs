@@ -88,7 +88,7 @@ mod tools;
 mod trial;
 mod verdict;
 
-pub use fixture::{Fixture, Hosting, Scene};
+pub use fixture::{Fixture, Hosting, Lend, Scene};
 pub use orphan::Orphan;
 pub use run::{Runtime, test_case, try_case};
 pub use suite::cases;

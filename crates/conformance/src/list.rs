@@ -43,6 +43,40 @@ macro_rules! for_each_case {
                 arguments_environment_and_directory_reach_the_task =>
                     "A task gets its arguments, environment and directory exactly.",
             }
+            network {
+                a_task_without_a_network_has_no_address =>
+                    "A task without a network has no address and no port.",
+                a_port_that_the_engine_chooses_is_told =>
+                    "A published port whose port of the host is left to the engine is told, and is its own.",
+                a_port_of_the_host_that_is_taken_is_a_conflict =>
+                    "A port of the host that is taken is a conflict that names it, and free again with its holder's end.",
+                what_was_told_of_the_network_stays_known_after_the_end =>
+                    "Where a task can be reached is told while it runs; what was told once stays known.",
+                a_further_network_that_does_not_exist_is_named =>
+                    "A further network that does not exist is an error that names it and leaves nothing.",
+            }
+            borrow {
+                a_lent_network_is_the_tasks_until_its_container_is_gone =>
+                    "A task's network can be lent to it, and is given back once its container is gone.",
+                whoever_lends_is_told_what_the_task_could_do =>
+                    "Whoever lends a network is told whether the task could change it.",
+                where_there_is_none_it_fails_or_falls_back_as_it_asked =>
+                    "Where there is none to borrow, a task fails and leaves nothing, or has one of its own, as it asked.",
+                a_network_that_is_lost_is_told_once_and_in_the_exit =>
+                    "A lent network that is lost is told once while the task runs, and in its exit.",
+            }
+            health {
+                a_start_waits_until_the_task_does_well =>
+                    "A start can wait until the task's health check says that it does well.",
+                an_unhealthy_task_is_told_apart =>
+                    "A task whose health check fails is an error of its own kind, and is left to be closed.",
+                a_task_that_ends_before_it_does_well_is_told_apart =>
+                    "A task that ends while its start waits for it is an error of its own kind.",
+                waiting_for_health_has_a_bound =>
+                    "Waiting for health ends with its bound.",
+                waiting_for_health_without_a_check_is_refused =>
+                    "A start that waits for a health check that is not there fails and says so.",
+            }
             output {
                 every_byte_is_delivered =>
                     "Every byte that a task wrote is delivered, of any amount and content.",
@@ -88,6 +122,8 @@ macro_rules! for_each_case {
                     "Output of exactly the limit is not beyond it.",
                 a_task_is_ended_at_its_limit_if_asked =>
                     "A task that writes more than its limit is killed for it if asked.",
+                a_task_that_ends_beyond_its_limit_is_told_as_ended_for_it =>
+                    "A task that is to be killed at its limit and ends first, beyond it, has the same outcome.",
             }
             input {
                 every_byte_and_the_end_reach_the_task =>
@@ -120,12 +156,16 @@ macro_rules! for_each_case {
                     "Out of memory needs the kill and its evidence.",
                 a_childs_death_for_want_of_memory_is_not_the_tasks =>
                     "A child's kill for want of memory is evidence beside the main process's own code.",
+                a_kill_by_the_caller_is_not_a_childs_death_for_want_of_memory =>
+                    "After a kill for want of memory, a kill by the caller is still the caller's.",
                 memory_within_the_limit_is_there =>
                     "Within its limit a task gets its memory.",
                 a_program_that_cannot_be_started_is_told =>
                     "A program that is missing or cannot be executed is an outcome, as far as the engine proves it.",
                 without_an_init_it_is_told_as_well =>
                     "Without an init a program that cannot be started is an outcome too.",
+                labels_say_nothing_about_an_end =>
+                    "Whatever labels a task has, its end is its own.",
                 a_signal_from_the_caller_is_evidence =>
                     "A signal that the caller sends reaches the task and is in the evidence.",
                 wait_says_the_same_to_everybody_and_always =>
@@ -251,6 +291,36 @@ macro_rules! for_each_case {
                 a_recoverable_orphan_is_kept_for_its_time =>
                     "A reaper leaves a recoverable container for its time, and not longer.",
             }
+            recovery {
+                a_task_that_is_not_recoverable_has_no_handle =>
+                    "Only a task that is recoverable has a handle.",
+                a_handle_holds_no_value_of_the_environment =>
+                    "Values of the environment are in no handle.",
+                a_dead_owners_task_is_waited_for_to_its_end =>
+                    "A dead owner's task is taken up again, and told to its end.",
+                a_task_that_ended_meanwhile_tells_how =>
+                    "A task that ended without an owner tells how to the next one.",
+                output_meanwhile_is_delivered_or_said_to_be_lost =>
+                    "What a task writes without an owner is delivered to the next one, or said to be lost.",
+                a_recovered_terminal_is_one_stream =>
+                    "A task with a terminal has one output stream, whoever its owner is.",
+                a_stream_that_is_not_wanted_is_not_lost =>
+                    "A stream that the next owner does not want is not attached and not lost.",
+                of_all_who_recover_a_task_one_gets_it =>
+                    "Of all who recover a task, one gets it.",
+                a_recovery_that_is_dropped_leaves_the_task_as_it_was =>
+                    "The future of a recovery may be dropped at any await point; the task is left as it was.",
+                a_living_owners_task_is_not_recovered =>
+                    "A living owner's task is not taken from it.",
+                the_timeout_goes_on_from_the_start =>
+                    "The timeout of a recovered task runs from the start of its process.",
+                a_recovered_task_is_spared_by_reapers_for_ever =>
+                    "A reaper never touches a recovered task whose new owner lives.",
+                past_its_time_a_task_is_not_recovered =>
+                    "Past its time a task is not recovered, and removed by the next reaper.",
+                what_is_no_handle_of_this_driver_is_told =>
+                    "A handle of another backend, a damaged one, and any at all where nothing can be recovered are told apart.",
+            }
             images {
                 an_image_that_is_there_is_not_pulled =>
                     "An image that is there is not pulled, and no credential is asked for.",
@@ -258,24 +328,82 @@ macro_rules! for_each_case {
                     "A pull that is forbidden asks no registry; the error names the image.",
                 a_pull_that_fails_names_the_image =>
                     "The task is asked for its credential when a pull is needed; a failed pull names the image.",
+                everybody_who_waits_for_a_pull_is_told =>
+                    "Everybody who waits for a pull is told how far it is, to its end.",
+                an_image_for_another_platform_is_not_there =>
+                    "An image that is there for another platform only is not there; or the platform is refused.",
                 a_container_without_its_image_is_not_created =>
                     "A create without its image fails, and is no accident.",
                 a_refused_image_is_refused_each_time =>
-                    "An image that the configuration refuses is refused each time it is asked for.",
+                    "An image that the configuration refuses is refused each time it is asked for, and no container of it is made.",
                 the_volumes_of_an_image_go_with_the_container =>
                     "Anonymous volumes go with their container.",
             }
             stats {
                 samples_come_while_the_task_runs_and_not_after =>
                     "Samples come in the order of time while the task runs, and never after wait has returned.",
+                samples_come_as_often_as_the_task_asks =>
+                    "Samples come as often as the task asks, ten milliseconds apart if it wants; or the interval is refused.",
             }
             tty {
                 a_task_with_a_terminal_has_one_output =>
                     "A task with a terminal has one output stream.",
                 what_goes_to_stderr_comes_on_the_terminal =>
                     "What a task writes to stderr comes on its terminal.",
+                a_terminal_has_its_size_from_the_start =>
+                    "A terminal has the size that the task asks for before its program begins.",
                 a_terminal_can_be_resized =>
                     "A terminal can be resized.",
+            }
+            exec {
+                a_further_process_has_its_own_output_and_code =>
+                    "A further process has its own output, every byte of it, and its own code.",
+                the_short_form_gathers_as_much_as_was_asked_for =>
+                    "The short form gathers at most so many bytes of each stream and counts the rest.",
+                arguments_environment_and_directory_reach_the_process =>
+                    "A further process gets its arguments, environment and directory exactly.",
+                input_and_its_end_reach_the_process =>
+                    "A further process gets its input whole, with its end, and is not held by it.",
+                what_cannot_be_started_is_told_and_is_no_output =>
+                    "A program that cannot be started is an outcome; the engine's words about it are no output.",
+                cancel_kills_it =>
+                    "Cancel kills a further process, or says that it cannot, and does nothing else.",
+                cancel_does_not_wait_for_a_reader =>
+                    "Cancel ends a further process whose reader has stopped.",
+                beyond_its_limit_it_is_killed_if_asked =>
+                    "A further process that writes more than its limit is killed for it if asked.",
+                its_future_and_handle_may_be_dropped =>
+                    "Dropping the future of an exec, or its handle, cancels the process.",
+                close_ends_it =>
+                    "Closing the container ends its further processes and lets their streams go.",
+                it_does_not_hold_the_container =>
+                    "A further process does not hold its container.",
+                the_end_of_the_task_ends_it =>
+                    "The end of the task ends its further processes, and none can be made after it.",
+                where_nothing_runs_it_is_refused =>
+                    "A further process needs a task that runs and is not frozen.",
+                it_can_have_a_terminal =>
+                    "A further process can have a terminal, which can be resized.",
+                many_at_once_have_each_their_own_output =>
+                    "Many further processes at once have each their own output.",
+                nothing_shows_its_environment =>
+                    "Values of a further process's environment are in no debug output and no exit.",
+            }
+            copy {
+                what_is_written_is_read_back_in_any_state =>
+                    "A file is copied in and out exactly, before the start, while it runs and after the end.",
+                what_is_copied_in_is_there_for_the_task =>
+                    "A file that is copied in is there for the task.",
+                what_the_task_wrote_can_be_copied_out =>
+                    "What a task wrote can be copied out after its end.",
+                a_folder_is_unpacked_into_a_folder_of_this_host =>
+                    "A folder is copied out into an empty folder of this host, within limits.",
+                what_is_not_there_or_too_long_is_told =>
+                    "What is missing, relative or too long is told; a reader that fails is no engine's fault.",
+                only_what_is_created_and_open_can_be_copied =>
+                    "Files need a container that is created and not closed.",
+                its_future_may_be_dropped =>
+                    "The future of a copy may be dropped at any await point.",
             }
             secrets {
                 no_handle_shows_the_environment =>

@@ -92,7 +92,9 @@ where
         Verdict::Skipped(reason) => {
             // Not `eprintln!`, which a test harness keeps to itself when a test passes. Where
             // stderr is closed there is nobody to tell.
-            let _ = writeln!(std::io::stderr(), "SKIPPED {name}: {reason}");
+            // In one piece, so that nothing of another process comes in between.
+            let line = format!("SKIPPED {name}: {reason}\n");
+            let _ = std::io::stderr().write_all(line.as_bytes());
         }
         Verdict::Failed(text) => panic!("{text}"),
     }

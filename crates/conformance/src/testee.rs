@@ -73,6 +73,16 @@ pub enum Act {
     /// `world`: one line of JSON that has at least `args` (the program first), `env`, `cwd`, as
     /// in `longshore_testee::World`.
     World,
+    /// `read PATH`: copies a file to stdout, then ends with 0.
+    Read(String),
+    /// `fill PATH BYTES`: writes a file of that many bytes of the value 1, writes one line of JSON,
+    /// `longshore_testee::Filled`, then ends with 0.
+    Fill {
+        /// The file.
+        path: String,
+        /// How many bytes.
+        bytes: u64,
+    },
     /// `burn MS`: uses that much processor time, then ends with 0.
     Burn(Duration),
     /// `alloc BYTES`: takes that much memory, writes `allocated\n`, ends with 0. Beyond the
@@ -151,6 +161,8 @@ impl Act {
             Self::IsATty => line.word("isatty"),
             Self::Serve => line.word("serve"),
             Self::World => line.word("world"),
+            Self::Read(path) => line.word("read").word(path),
+            Self::Fill { path, bytes } => line.word("fill").word(path).word(bytes),
             Self::Burn(time) => line.word("burn").word(time.as_millis()),
             Self::Alloc(bytes) => line.word("alloc").word(bytes),
             Self::AllocChild { bytes, exit } => {
@@ -196,6 +208,8 @@ impl Act {
             "isatty" => Self::IsATty,
             "serve" => Self::Serve,
             "world" => Self::World,
+            "read" => Self::Read(given.word()?.to_owned()),
+            "fill" => Self::Fill { path: given.word()?.to_owned(), bytes: given.number()? },
             "burn" => Self::Burn(Duration::from_millis(given.number()?)),
             "alloc" => Self::Alloc(given.number()?),
             "alloc-child" => {
@@ -305,6 +319,8 @@ mod tests {
             Act::IsATty,
             Act::Serve,
             Act::World,
+            Act::Read("/f".to_owned()),
+            Act::Fill { path: "/f".to_owned(), bytes: 7 },
             Act::Burn(second),
             Act::Alloc(9),
             Act::AllocChild { bytes: 9, exit: 1 },

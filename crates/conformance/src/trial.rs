@@ -12,7 +12,7 @@ use longshore_driver_api::{
 use tokio::time::timeout;
 
 use crate::Act;
-use crate::fixture::{AnyFixture, Scene};
+use crate::fixture::{AnyFixture, Lend, Scene};
 use crate::run::Runtime;
 use crate::verdict::{Outcome, Stop};
 
@@ -103,6 +103,14 @@ impl Trial {
     pub(crate) async fn open_another(&self) -> Outcome<Arc<dyn Driver>> {
         let driver = self.ok("open another driver", self.0.fixture.open()).await?;
         self.others().push(Arc::clone(&driver));
+        Ok(driver)
+    }
+
+    /// Opens one more driver, which borrows from what `lend` makes. It is closed after the case.
+    pub(crate) async fn open_borrowing(&self, lend: Lend<'_>) -> Outcome<Option<Arc<dyn Driver>>> {
+        let opening = self.0.fixture.open_borrowing(lend);
+        let driver = self.ok("open a driver that borrows", opening).await?;
+        self.others().extend(driver.clone());
         Ok(driver)
     }
 

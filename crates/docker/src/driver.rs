@@ -5,15 +5,17 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use longshore_driver_api::{
-    Capabilities, Container, Driver, Error, ErrorKind, ImageRef, LABEL_APPLICATION, LABEL_LEASE,
-    LABEL_OWNER, ReapOptions, ReapReport, Result, Task,
+    Capabilities, Container, Driver, Error, ErrorKind, Handle, ImageRef, LABEL_APPLICATION,
+    LABEL_KEEPER, LABEL_LEASE, LABEL_OWNER, LeastUsed, ReapOptions, ReapReport, Recovered, Result,
+    Task, TaskIo,
 };
 use longshore_host::RunDir;
-use longshore_images::ConfigFile;
+use longshore_images::{CacheUsage, ConfigFile, ImageCache};
 use tokio_util::task::TaskTracker;
 
 use crate::blocking::off_the_runtime;
 use crate::capabilities;
+use crate::client::address::Address;
 use crate::client::api::DockerApi;
 use crate::client::connect::Connector;
 use crate::client::discover::discover;
@@ -21,14 +23,19 @@ use crate::client::engine::{Bounds, Engine};
 use crate::client::reply::Version;
 use crate::client::transport::Transport;
 use crate::client::version::{ApiVersion, MIN_API_VERSION, NoCommonVersion, negotiate};
-use crate::config::{DockerConfig, Timeouts};
+use crate::config::{DockerConfig, StatsSource, Timeouts};
 use crate::container::DockerContainer;
 use crate::container::core::Core;
-use crate::error::engine_error;
+use crate::error::{engine_error, first_error};
+use crate::image::{cache, load};
+use crate::keeper;
 use crate::reap;
 use crate::reaper;
+use crate::recover;
+use crate::release;
 use crate::retry::again;
-use crate::shared::{Parts, Shared};
+use crate::running::stats;
+use crate::shared::{EngineIdentity, Parts, Shared, is_forwarded, process_of};
 
 /// Runs tasks in containers on a Docker engine.
 ///
@@ -36,7 +43,7 @@ use crate::shared::{Parts, Shared};
 /// Dropping it does what [`close`](Driver::close) does, in the background.
 #[derive(Debug)]
 pub struct DockerDriver {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 impl DockerDriver {
@@ -48,8 +55,13 @@ impl DockerDriver {
     /// # Errors
     ///
     /// `EngineUnavailable` and `PermissionDenied` with the address and what to do; `EngineTooOld`;
-    /// `InvalidInput` for an address, a Docker context or certificates that cannot be used.
+    /// `Unsupported` if statistics are to come from files that are not here, or a keeper is wanted on an
+    /// engine that can have none; what the engine has against a keeper, with what to do;
+    /// `InvalidInput` for an archive of images that is not there or cannot be loaded, an address, a
+    /// Docker context or certificates that cannot be used, and for a bound, a count or a path in the
+    /// configuration that nothing could work with; `Unsupported` for a bound on Podman's images.
     pub async fn open(config: DockerConfig) -> Result<Self> {
+        config.check()?;
         let timeouts = config.timeouts;
         let tasks = TaskTracker::new();
         let opened = |error| engine_error("open", "engine", error);
@@ -58,48 +70,97 @@ impl DockerDriver {
             discover(host.as_deref()).and_then(|it| Connector::new(it, timeouts.connect))
         });
         let connector = connector.await?.map_err(opened)?;
+        let peer = connector.peer().await;
+        let is_by_tcp = matches!(connector.address(), Address::Tcp { .. });
+        let address = connector.address().to_string();
         let transport = Transport::new(connector, tasks.clone());
         let api: Arc<dyn DockerApi> = Arc::new(Engine::new(transport, bounds(&timeouts)));
 
-        let version = again(|| api.version()).await.map_err(opened)?;
+        let version = again("version", || api.version())
+            .await
+            .map_err(|error| first_error(&address, error))?;
         let spoken = agree(&version)?;
         api.speak(spoken);
-        let info = again(|| api.info()).await.map_err(opened)?;
-        let capabilities = capabilities::found(&version, &info, spoken);
+        let info = again("info", || api.info()).await.map_err(opened)?;
+        let mut capabilities = capabilities::found(&version, &info, spoken);
+        release::check(config.server_version.as_deref(), &capabilities)?;
+        cache::check(&config, &capabilities)?;
+        let stats_source = stats::source(config.stats_source, peer, &address).await?;
+        capabilities.stats_interval = stats_source != StatsSource::Engine;
+        capabilities.prefork = config.namespaces.is_some();
+        let look = move || {
+            let (exec_kill, process) =
+                (peer.is_some_and(longshore_host::can_kill), process_of(peer));
+            let is_elsewhere = is_by_tcp || (process.is_none() && is_forwarded(peer));
+            (exec_kill, process, is_elsewhere)
+        };
+        let (exec_kill, process, is_elsewhere) = off_the_runtime(look).await?;
+        capabilities.exec_kill = exec_kill;
+        let gone = timeouts.engine_gone;
+        let keeper = keeper::choose(config.keeper, is_elsewhere, &capabilities, gone)?;
 
-        let (folder, application) = (config.run_dir, config.application.clone());
-        let (run_dir, lease) = off_the_runtime(move || {
-            let run_dir = RunDir::open(folder.as_deref())?;
-            let lease = run_dir.lease(&application)?;
-            Ok::<_, Error>((run_dir, lease))
+        if let Some(archive) = &config.docker_load_file {
+            load::load(&*api, archive).await?;
+        }
+
+        let (asked, engine) = (config.clone(), api.address());
+        let (run_dir, lease, cache) = off_the_runtime(move || {
+            let run_dir = RunDir::open(asked.run_dir.as_deref())?;
+            let cache = cache::open(&asked, run_dir.path(), &engine)?;
+            let lease = run_dir.lease(&asked.application)?;
+            Ok::<_, Error>((run_dir, lease, cache))
         })
         .await??;
-        let labels = BTreeMap::from([
+        let mut labels = BTreeMap::from([
             (LABEL_APPLICATION.to_owned(), config.application.clone()),
             (LABEL_OWNER.to_owned(), lease.owner().to_owned()),
             (LABEL_LEASE.to_owned(), lease.domain().to_string()),
         ]);
+        labels.extend(keeper.as_ref().map(|keeper| (LABEL_KEEPER.to_owned(), keeper.label())));
         let credentials = config.credentials.unwrap_or_else(|| Arc::new(ConfigFile::usual()));
         let (reaper, thread) = reaper::new();
         let application = config.application;
         let shared = Arc::new(Shared::new(Parts {
             api,
+            engine: EngineIdentity { id: info.id, process },
             capabilities,
             timeouts,
+            image_volumes: config.image_volumes,
+            stats_source,
             pull_attempts: config.pull_attempts,
             application,
             labels,
+            keeper,
             run_dir,
             lease,
             credentials,
+            networks: LeastUsed::new(&config.networks),
+            namespaces: config.namespaces,
+            cache,
             tasks,
             reaper,
         }));
         thread.begin(Arc::clone(&shared))?;
-        if config.reap_on_open {
-            shared.reaper.reap();
+        // From here on dropping it ends what was begun.
+        let driver = Self { shared };
+        if let Some(keeper) = &driver.shared.keeper
+            && let Err(error) = keeper.ready().await
+        {
+            // The error that made it useless is the one to report.
+            let _ = driver.close().await;
+            return Err(error);
         }
-        Ok(Self { shared })
+        if config.reap_on_open {
+            driver.shared.reaper.reap();
+        }
+        Ok(driver)
+    }
+
+    /// Where the images on the engine stand, as far as they are counted; none if the configuration
+    /// does not bound them.
+    #[must_use]
+    pub fn image_cache(&self) -> Option<CacheUsage> {
+        self.shared.cache.as_ref().map(ImageCache::usage)
     }
 }
 
@@ -131,13 +192,23 @@ impl Driver for DockerDriver {
         Ok(Arc::new(DockerContainer::new(core)))
     }
 
+    async fn recover(&self, handle: &Handle, io: TaskIo) -> Result<Recovered> {
+        recover::recover(&self.shared, handle, io).await
+    }
+
     async fn reap(&self, options: ReapOptions) -> Result<ReapReport> {
         reap::reap(&self.shared, options).await
     }
 
     async fn close(&self) -> Result<()> {
         self.shared.reaper.shut_down();
-        self.shared.reaper.ended().await
+        let ended = self.shared.reaper.ended().await;
+        // After the tasks, which have borrowed from it.
+        let lender = match &self.shared.namespaces {
+            Some(source) => source.close().await,
+            None => Ok(()),
+        };
+        ended.and(lender)
     }
 }
 
@@ -165,8 +236,8 @@ fn agree(version: &Version) -> Result<ApiVersion> {
     let engine = &version.version;
     negotiate(newest, oldest).map_err(|why| match why {
         NoCommonVersion::EngineTooOld => Error::new(ErrorKind::EngineTooOld, "open").message(format!(
-            "engine {engine} speaks API {newest}, and the oldest that is supported is {MIN_API_VERSION} (Docker 20.10): upgrade the engine"
-        )),
+            "engine {engine} speaks API {newest}, and the oldest that is supported is {MIN_API_VERSION} (Docker 20.10)"
+        )).remedy("upgrade the engine"),
         NoCommonVersion::EngineTooNew => Error::new(ErrorKind::Unsupported, "open").message(format!(
             "engine {engine} has given up all API versions that are known here: upgrade Longshore"
         )),

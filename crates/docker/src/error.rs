@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use longshore_driver_api::{Error, ErrorKind, NotStarted};
 
 use crate::client::error::ClientError;
+use crate::refusal::meaning;
 
 /// The contract's error for a failed call in the operation `op` on `subject`, such as
 /// "image alpine".
@@ -15,37 +16,54 @@ pub(crate) fn engine_error(
 ) -> Error {
     let kind = kind_of(&error);
     let message = match &error {
-        ClientError::Status { .. } | ClientError::Reported(_) => {
-            format!("{subject}: {error}{}", remedy(kind))
+        ClientError::Status { message, .. } | ClientError::Reported(message) => {
+            let failed = Error::new(kind, op).message(format!("{subject}: {error}"));
+            let failed = match remedy(message) {
+                Some(remedy) => failed.remedy(remedy),
+                None => failed,
+            };
+            return failed.because(error);
         }
         // These name the address, which is what is at fault.
         ClientError::Address(_)
         | ClientError::NoSocket { .. }
-        | ClientError::Forbidden { .. }
         | ClientError::Unreachable { .. }
         | ClientError::Tls { .. } => error.to_string(),
+        ClientError::Forbidden { .. } => {
+            let failed = Error::new(kind, op).message(error.to_string());
+            return failed.remedy(ALLOWED).because(error);
+        }
+        ClientError::Deadline { .. } => {
+            let failed = Error::new(kind, op).message(format!("{subject}: {error}"));
+            return failed.remedy(SLOW).because(error);
+        }
         _ => format!("{subject}: {error}"),
     };
     Error::new(kind, op).message(message).because(error)
 }
 
-/// As [`engine_error`], for a pull: what comes from the registry has kinds of its own.
-pub(crate) fn pull_error(subject: &str, error: ClientError) -> Error {
-    let kind = match &error {
-        ClientError::Status { status, message } => registry_kind(Some(*status), message),
-        ClientError::Reported(message) => registry_kind(None, message),
-        other => kind_of(other),
-    };
-    let remedy = match kind {
-        ErrorKind::RegistryUnauthorized => {
-            "; give a credential for this registry, or check the one that is configured"
+/// What to do about an engine that takes too long.
+const SLOW: &str = "look whether the engine is well; `docker.timeouts` in the configuration says how long it may take";
+
+/// What to do about a socket that this process may not connect to.
+const ALLOWED: &str = "add the user to the group docker and log in again, or use sudo";
+
+/// As [`engine_error`], for the first call to what answers at `address`, which may be no engine.
+pub(crate) fn first_error(address: &str, error: ClientError) -> Error {
+    let why = match &error {
+        ClientError::Status { message, .. } if message.contains("HTTP request to an HTTPS") => {
+            "it speaks TLS: give the address as https://host:port, and set DOCKER_CERT_PATH to the folder of the certificates"
         }
-        ErrorKind::ImageNotFound => {
-            "; check its name and tag, and whether the registry wants a credential for it"
+        ClientError::Status { status: 401 | 403 | 429 | 500.., .. } => {
+            return engine_error("open", &format!("engine at {address}"), error);
         }
-        _ => remedy(kind),
+        ClientError::Status { .. } | ClientError::Protocol(_) => {
+            "it is no Docker engine: check the address"
+        }
+        _ => return engine_error("open", &format!("engine at {address}"), error),
     };
-    Error::new(kind, "pull").message(format!("{subject}: {error}{remedy}")).because(error)
+    let message = format!("what answers at {address} cannot be used ({error}); {why}");
+    Error::new(ErrorKind::InvalidInput, "open").message(message).because(error)
 }
 
 /// What the engine's refusal to start a container says about its program, if it is about that.
@@ -66,18 +84,20 @@ pub(crate) fn not_started(error: &ClientError) -> Option<NotStarted> {
     refused.iter().any(|reason| lower.contains(reason)).then_some(NotStarted::NotExecutable)
 }
 
-fn kind_of(error: &ClientError) -> ErrorKind {
+/// What a failed call means, where nothing more is known of it.
+pub(crate) fn kind_of(error: &ClientError) -> ErrorKind {
     match error {
         ClientError::Address(_) | ClientError::Tls { .. } => ErrorKind::InvalidInput,
         ClientError::NoSocket { .. } | ClientError::Unreachable { .. } => {
             ErrorKind::EngineUnavailable
         }
         ClientError::Forbidden { .. } => ErrorKind::PermissionDenied,
+        ClientError::Archive(_) => ErrorKind::Io,
         ClientError::Disconnected(_) => ErrorKind::Disconnected,
         ClientError::Deadline { .. } => ErrorKind::Deadline,
         ClientError::Protocol(_) => ErrorKind::Protocol,
-        ClientError::Reported(message) => by_message(message).unwrap_or(ErrorKind::Engine),
-        ClientError::Status { status, message } => by_message(message).unwrap_or(match status {
+        ClientError::Reported(message) => by_words(message).unwrap_or(ErrorKind::Engine),
+        ClientError::Status { status, message } => by_words(message).unwrap_or(match status {
             400 => ErrorKind::InvalidInput,
             401 | 403 => ErrorKind::PermissionDenied,
             404 => ErrorKind::NotFound,
@@ -88,78 +108,13 @@ fn kind_of(error: &ClientError) -> ErrorKind {
     }
 }
 
-/// Meanings that the engine gives only in words, under various statuses.
-fn by_message(message: &str) -> Option<ErrorKind> {
-    let lower = message.to_lowercase();
-    let has = |text: &str| lower.contains(text);
-    if has("no space left on device") || has("disk quota exceeded") {
-        return Some(ErrorKind::DiskFull);
-    }
-    if has("failed to initialize logging driver")
-        || has("logging plugin")
-        || has("logging driver")
-        || has("log opt")
-        || has("no log driver named")
-    {
-        return Some(ErrorKind::LogDriver);
-    }
-    if has("no such image") {
-        return Some(ErrorKind::ImageNotFound);
-    }
-    if has("network") && has("not found") {
-        return Some(ErrorKind::NetworkNotFound);
-    }
-    if has("storage-opt is") || has("does not match the specified platform") {
-        return Some(ErrorKind::Unsupported);
-    }
-    let users = [
-        "unable to find user",
-        "unable to find group",
-        "decoding seccomp profile failed",
-        "error gathering device information",
-        "source path does not exist",
-        "set in config.json failed",
-    ];
-    users.iter().any(|text| has(text)).then_some(ErrorKind::InvalidInput)
+fn by_words(message: &str) -> Option<ErrorKind> {
+    meaning(message).map(|refusal| refusal.kind)
 }
 
-fn registry_kind(status: Option<u16>, message: &str) -> ErrorKind {
-    let lower = message.to_lowercase();
-    let has = |text: &str| lower.contains(text);
-    if has("no space left on device") {
-        return ErrorKind::DiskFull;
-    }
-    if has("toomanyrequests") || has("too many requests") || status == Some(429) {
-        return ErrorKind::RegistryBusy;
-    }
-    // Docker's text for "not found, or not for you" names both: without proof of a refused
-    // credential the image counts as not found.
-    if has("repository does not exist") || has("manifest unknown") || has("no such image") {
-        return ErrorKind::ImageNotFound;
-    }
-    if has("unauthorized")
-        || has("authentication required")
-        || has("denied")
-        || has("no basic auth")
-    {
-        return ErrorKind::RegistryUnauthorized;
-    }
-    if has("not found") || status == Some(404) {
-        return ErrorKind::ImageNotFound;
-    }
-    if has("no matching manifest") || has("does not match the specified platform") {
-        return ErrorKind::ImageNotFound;
-    }
-    ErrorKind::RegistryFailed
-}
-
-fn remedy(kind: ErrorKind) -> &'static str {
-    match kind {
-        ErrorKind::DiskFull => "; free space where the engine keeps its data",
-        ErrorKind::LogDriver => "; check the task's log driver, its options and its address",
-        ErrorKind::NetworkNotFound => "; `docker network ls` lists the networks that there are",
-        _ => "",
-    }
+/// What to do, where the engine's words are known.
+fn remedy(message: &str) -> Option<&'static str> {
+    meaning(message).map(|refusal| refusal.remedy).filter(|remedy| !remedy.is_empty())
 }
 
 #[cfg(test)]
@@ -175,6 +130,11 @@ mod tests {
         let table = [
             (404, "network nonesuch not found", ErrorKind::NetworkNotFound),
             (500, "failed to initialize logging driver: dial tcp", ErrorKind::LogDriver),
+            (
+                500,
+                "container create: running container create option: invalid log driver: invalid argument",
+                ErrorKind::LogDriver,
+            ),
             (
                 400,
                 "error looking up logging plugin x: plugin \"x\" not found",
@@ -203,35 +163,52 @@ mod tests {
     }
 
     #[test]
-    fn registries_words_get_kinds_of_their_own() {
-        let denied = "pull access denied for x, repository does not exist or may require 'docker login': denied: requested access to the resource is denied";
+    fn a_refusal_names_the_thing_and_what_to_do() {
         let table = [
-            (Some(404), denied, ErrorKind::ImageNotFound),
-            (Some(404), "manifest for x:y not found: manifest unknown", ErrorKind::ImageNotFound),
-            (
-                Some(500),
-                "Get \"https://r/v2/\": unauthorized: authentication required",
-                ErrorKind::RegistryUnauthorized,
-            ),
-            (
-                Some(500),
-                "Head \"http://r/v2/a\": no basic auth credentials",
-                ErrorKind::RegistryUnauthorized,
-            ),
-            (
-                None,
-                "toomanyrequests: You have reached your pull rate limit",
-                ErrorKind::RegistryBusy,
-            ),
-            (
-                Some(500),
-                "Get \"https://r/v2/\": dial tcp: lookup r: no such host",
-                ErrorKind::RegistryFailed,
-            ),
-            (None, "failed to register layer: no space left on device", ErrorKind::DiskFull),
+            (400, "Minimum memory limit allowed is 6MB", "6MiB or more (limits.memory"),
+            (400, "invalid CapAdd: unknown capability: \"CAP_X\"", "security.cap_add"),
+            (500, "unable to find user u: no matching entries", "in the image, or give a number"),
+            (500, "Unable to find group g: no matching entries", "security.groups"),
+            (500, "error gathering device information while adding \"/dev/x\"", "(devices)"),
+            (400, "Requested CPUs are not available - requested 9", "(limits.cpuset)"),
+            (400, "bind source path does not exist: /x", "on the engine's host, or mount"),
+            (500, "path /x is mounted on / but it is not a shared mount", "propagation"),
+            (500, "--storage-opt is not supported", "(limits.fs_size)"),
+            (400, "Cannot mkdir: /x is not a directory", "(work_dir)"),
         ];
-        for (code, message, expected) in table {
-            assert_eq!(registry_kind(code, message), expected, "{message}");
+        for (code, message, remedy) in table {
+            let error = engine_error("create", "container c", status(code, message));
+            assert!(error.kind().is_users_fault(), "{error}");
+            let text = error.to_string();
+            assert!(text.starts_with(&format!("create: container c: {message}; ")), "{text}");
+            assert!(text.contains(remedy), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_engine_that_is_too_slow_is_told_with_what_bounds_it() {
+        let bound = std::time::Duration::from_secs(30);
+        let error = engine_error("open", "engine", ClientError::Deadline { bound });
+        assert_eq!(error.kind(), ErrorKind::Deadline);
+        assert_eq!(error.what(), "open: engine: the engine did not answer within 30 s");
+        assert_eq!(error.what_to_do(), Some(SLOW));
+    }
+
+    #[test]
+    fn what_answers_and_is_no_engine_is_named_by_its_address() {
+        let tls = "Client sent an HTTP request to an HTTPS server.";
+        let table = [
+            (status(404, "status 404: nginx"), ErrorKind::InvalidInput, "it is no Docker engine"),
+            (status(400, tls), ErrorKind::InvalidInput, "it speaks TLS: give the address as https"),
+            (ClientError::Protocol("x".into()), ErrorKind::InvalidInput, "it is no Docker engine"),
+            (status(403, "no"), ErrorKind::PermissionDenied, "no"),
+            (status(503, "later"), ErrorKind::Busy, "later"),
+        ];
+        for (error, kind, words) in table {
+            let error = first_error("tcp://h:1", error);
+            assert_eq!(error.kind(), kind, "{error}");
+            let text = error.to_string();
+            assert!(text.contains("tcp://h:1") && text.contains(words), "{text}");
         }
     }
 
@@ -272,6 +249,6 @@ mod tests {
         let error =
             engine_error("open", "engine", ClientError::Forbidden { address: "unix:///s".into() });
         assert_eq!(error.kind(), ErrorKind::PermissionDenied);
-        assert!(error.to_string().contains("group `docker`"), "{error}");
+        assert_eq!(error.what_to_do(), Some(ALLOWED));
     }
 }

@@ -66,29 +66,68 @@
 //! - A container is removed by a thread of the driver's own, with its anonymous volumes, however its
 //!   handles go. Should the process die first, the next driver of the same application removes what
 //!   is left, once the lease proves the owner dead.
+//! - On an engine of another host a second proof stands beside the lease, for reapers that cannot see
+//!   that: a [keeper](KeeperUse), one more container for each driver.
+//!
+//! # Further processes and files
+//!
+//! - A further process (`Container::exec`) is attached to when it starts. The engine has no call that
+//!   kills one: where the engine is on this host, and this process may signal any process
+//!   (`CAP_KILL`, the same pid namespace), it is killed from here with its session. It is proven to be
+//!   the container's by its control group first. Elsewhere cancelling only lets go of it
+//!   ([`exec_kill`](longshore_driver_api::Capabilities::exec_kill)), and closing the container ends it.
+//! - Files go through the engine's tar archives, in both directions as streams. A root file system that
+//!   can only be read takes none, mounts aside.
+//!
+//! # Statistics
+//!
+//! They are read from the container's control group where the engine is on this host, as often as the
+//! task asks (`stats_interval`, down to 10 ms), and else come from the engine's own stream; see
+//! [`StatsSource`]. Only a task with a sink for them costs anything: one inspection after its start,
+//! which tells its process, or one stream; never both at a time. The last sample is from before the end
+//! of the task or a little after, while the engine has not taken its group away.
 //!
 //! # Features
 //!
 //! - `tls` (default): TCP with TLS, by rustls.
+//! - `metrics`: calls, retries, ends, events and the image cache, for a recorder of the crate `metrics`
+//!   that the program installs. `docs/metrics.md` lists the names.
 
 #![deny(missing_docs)]
 
 mod blocking;
+mod borrow;
 mod capabilities;
 mod client;
 mod config;
 mod container;
+mod copy;
 mod create;
 mod driver;
 mod error;
+mod events;
+mod exec;
+mod health;
 mod image;
+mod keeper;
+mod meter;
+mod network;
 mod options;
+mod placeholder;
+mod podman;
 mod reap;
 mod reaper;
+mod recover;
+mod refusal;
+mod release;
+mod removal;
 mod retry;
 mod running;
 mod shared;
 
-pub use config::{DockerConfig, Timeouts};
+pub use config::{DockerConfig, KeeperUse, StatsSource, Timeouts};
 pub use driver::DockerDriver;
+pub use image::volumes::ImageVolumes;
+pub use longshore_images::CacheUsage;
 pub use options::EngineOptions;
+pub use placeholder::DockerPlaceholders;

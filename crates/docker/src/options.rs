@@ -17,7 +17,9 @@ use serde_json::Value;
 /// # Ok::<(), longshore_driver_api::Error>(())
 /// ```
 ///
-/// The owner's labels are set after all changes: they cannot be taken away.
+/// The owner's labels are set after all changes: they cannot be taken away. So is what a task joins
+/// that borrows its network; and since a change could let the task do anything to that network, it
+/// is lent to nobody after a task whose options were changed.
 #[derive(Clone, Default, PartialEq)]
 pub struct EngineOptions {
     pub(crate) body: Value,

@@ -5,26 +5,39 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
-use longshore_driver_api::{Capabilities, CredentialSource, Error, ErrorKind};
+use longshore_driver_api::{
+    Capabilities, CredentialSource, Error, ErrorKind, LeastUsed, NamespaceSource,
+};
 use longshore_host::{Lease, RunDir};
+use longshore_images::ImageCache;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::blocking::off_the_runtime;
 use crate::client::api::DockerApi;
-use crate::config::Timeouts;
+use crate::config::{StatsSource, Timeouts};
 use crate::container::core::Core;
+use crate::events::Events;
 use crate::image::pulls::Pulls;
+use crate::image::volumes::ImageVolumes;
+use crate::keeper::Keeper;
 use crate::reaper::Reaper;
 
 /// What a driver and all its containers have in common.
 pub(crate) struct Shared {
     /// The engine.
     pub(crate) api: Arc<dyn DockerApi>,
+    /// Which one it is.
+    pub(crate) engine: EngineIdentity,
     /// What it can do.
     pub(crate) capabilities: Capabilities,
     /// How long it may take.
     pub(crate) timeouts: Timeouts,
+    /// Which images may declare volumes.
+    pub(crate) image_volumes: ImageVolumes,
+    /// Where statistics come from: never `Auto` on an engine that is elsewhere.
+    pub(crate) stats_source: StatsSource,
     /// How often a pull is tried at most.
     pub(crate) pull_attempts: u32,
     /// The application that everything belongs to.
@@ -33,10 +46,20 @@ pub(crate) struct Shared {
     pub(crate) owner: String,
     /// The labels of everything that is made.
     pub(crate) labels: BTreeMap<String, String>,
+    /// What proves on the engine that this owner lives, where something does.
+    pub(crate) keeper: Option<Keeper>,
     /// Where leases are.
     pub(crate) run_dir: RunDir,
     /// Where credentials come from.
     pub(crate) credentials: Arc<dyn CredentialSource>,
+    /// The networks that tasks get who leave the choice to the driver.
+    pub(crate) networks: LeastUsed,
+    /// Where tasks borrow from that ask for it.
+    pub(crate) namespaces: Option<Arc<dyn NamespaceSource>>,
+    /// The accounts of the images on the engine, where they are bounded.
+    pub(crate) cache: Option<ImageCache>,
+    /// What the engine tells by itself.
+    pub(crate) events: Arc<Events>,
     /// The pulls under way.
     pub(crate) pulls: Pulls,
     /// Every task that is spawned onto a caller's runtime.
@@ -61,17 +84,49 @@ impl fmt::Debug for Shared {
     }
 }
 
+/// Which engine it is.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct EngineIdentity {
+    /// Its own id, the same after it was started anew.
+    pub(crate) id: String,
+    /// Its process when the driver was opened, where it can be seen.
+    pub(crate) process: Option<String>,
+}
+
+/// The name of the engine's program.
+const PROGRAM: &str = "dockerd";
+/// The name of the program that forwards sockets to other hosts.
+const FORWARDER: &str = "ssh";
+
+/// The engine's process, if it is one of this host that listens itself: a socket that somebody
+/// else listens at says nothing of it.
+pub(crate) fn process_of(peer: Option<i32>) -> Option<String> {
+    longshore_host::running_program(peer?, PROGRAM)
+}
+
+/// Whether a local socket leads to another host: whoever listens is the program that forwards it.
+pub(crate) fn is_forwarded(peer: Option<i32>) -> bool {
+    peer.is_some_and(|peer| longshore_host::running_program(peer, FORWARDER).is_some())
+}
+
 /// What a driver begins with.
 pub(crate) struct Parts {
     pub(crate) api: Arc<dyn DockerApi>,
+    pub(crate) engine: EngineIdentity,
     pub(crate) capabilities: Capabilities,
     pub(crate) timeouts: Timeouts,
+    pub(crate) image_volumes: ImageVolumes,
+    pub(crate) stats_source: StatsSource,
     pub(crate) pull_attempts: u32,
     pub(crate) application: String,
     pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) keeper: Option<Keeper>,
     pub(crate) run_dir: RunDir,
     pub(crate) lease: Lease,
     pub(crate) credentials: Arc<dyn CredentialSource>,
+    pub(crate) networks: LeastUsed,
+    pub(crate) namespaces: Option<Arc<dyn NamespaceSource>>,
+    pub(crate) cache: Option<ImageCache>,
     pub(crate) tasks: TaskTracker,
     pub(crate) reaper: Reaper,
 }
@@ -81,14 +136,22 @@ impl Shared {
     pub(crate) fn new(parts: Parts) -> Self {
         Self {
             api: parts.api,
+            engine: parts.engine,
             capabilities: parts.capabilities,
             timeouts: parts.timeouts,
+            image_volumes: parts.image_volumes,
+            stats_source: parts.stats_source,
             pull_attempts: parts.pull_attempts,
             application: parts.application,
             owner: parts.lease.owner().to_owned(),
             labels: parts.labels,
+            keeper: parts.keeper,
             run_dir: parts.run_dir,
             credentials: parts.credentials,
+            networks: parts.networks,
+            namespaces: parts.namespaces,
+            cache: parts.cache,
+            events: Arc::default(),
             pulls: Pulls::default(),
             tasks: parts.tasks,
             reaper: parts.reaper,
@@ -131,6 +194,12 @@ impl Shared {
         let containers = self.containers.lock();
         self.closing.cancel();
         containers.values().filter_map(Weak::upgrade).collect()
+    }
+
+    /// The engine's process now, where it can be seen.
+    pub(crate) async fn engine_process(&self) -> Result<Option<String>, Error> {
+        let peer = self.api.peer().await;
+        off_the_runtime(move || process_of(peer)).await
     }
 
     /// Takes the lease, to give it up.

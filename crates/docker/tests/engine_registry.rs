@@ -130,4 +130,5 @@ async fn a_wrong_password_is_told_without_the_password() {
     assert!(text.contains(&image) && text.contains("credential"), "{text}");
     assert!(!text.contains("wr~ng-p?ssw>rd"), "{text}");
     driver.close().await.unwrap();
+    assert_eq!(fixture.leftovers().await.unwrap(), [""; 0]);
 }

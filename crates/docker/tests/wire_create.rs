@@ -1,8 +1,13 @@
 //! Making a container when the engine's answer is lost: made once, found, or removed.
 
+#[path = "support/stage.rs"]
+#[expect(dead_code, reason = "other tests use the rest of it")]
+mod stage;
 #[expect(unreachable_pub, reason = "the module is shared with the unit tests")]
 #[expect(dead_code, reason = "other tests use the rest of it")]
 mod support;
+#[path = "support/until.rs"]
+mod until;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -12,6 +17,7 @@ use longshore_docker::{DockerConfig, DockerDriver};
 use longshore_driver_api::{Container, Driver, ReapOptions, Task, TaskSpec};
 use longshore_host::RunDir;
 use support::{Request, Script, ScriptedEngine, empty, json};
+use until::until;
 
 const VERSION: &str = r#"{"Version":"20.10.24","ApiVersion":"1.41","MinAPIVersion":"1.12"}"#;
 const INFO: &str = r#"{"ID":"e","OSType":"linux","CgroupVersion":"1","MemoryLimit":true}"#;
@@ -26,6 +32,10 @@ fn engine(answer: impl Fn(&Request) -> Option<Script> + Send + Sync + 'static) -
             json(200, VERSION)
         } else if request.is("GET /info") {
             json(200, INFO)
+        } else if request.is("GET /networks") {
+            json(200, "[]")
+        } else if request.is("GET /volumes") {
+            json(200, r#"{"Volumes":null}"#)
         } else {
             json(404, r#"{"message":"No such container: c"}"#)
         }
@@ -33,10 +43,7 @@ fn engine(answer: impl Fn(&Request) -> Option<Script> + Send + Sync + 'static) -
 }
 
 fn config(engine: &ScriptedEngine, run_dir: &tempfile::TempDir) -> DockerConfig {
-    let mut config = DockerConfig::default();
-    config.host = Some(engine.address());
-    config.run_dir = Some(run_dir.path().join("run"));
-    config.reap_on_open = false;
+    let mut config = stage::config(engine, run_dir.path());
     config.timeouts.work = Duration::from_millis(1500);
     config
 }
@@ -47,10 +54,6 @@ async fn open(engine: &ScriptedEngine, run_dir: &tempfile::TempDir) -> DockerDri
 
 fn reserved(driver: &DockerDriver) -> Arc<dyn Container> {
     driver.container(Task::new(TaskSpec::builder("alpine").build().unwrap())).unwrap()
-}
-
-fn count(engine: &ScriptedEngine, what: &str) -> usize {
-    engine.seen().iter().filter(|request| request.is(what)).count()
 }
 
 #[tokio::test]
@@ -68,9 +71,9 @@ async fn a_container_whose_making_was_not_answered_is_taken_when_it_appears() {
     let container = reserved(&driver);
     container.create().await.unwrap();
     assert_eq!(container.engine_id().as_deref(), Some("0f"));
-    assert_eq!(count(&engine, "POST /containers/create"), 1);
+    assert_eq!(engine.count("POST /containers/create"), 1);
     container.close().await.unwrap();
-    assert_eq!(count(&engine, "DELETE /containers/0f"), 1);
+    assert_eq!(engine.count("DELETE /containers/0f"), 1);
 }
 
 #[tokio::test]
@@ -82,7 +85,7 @@ async fn a_container_whose_making_was_not_answered_is_never_asked_for_twice() {
     let first = container.create().await.unwrap_err();
     let second = container.create().await.unwrap_err();
     assert_eq!(first.to_string(), second.to_string());
-    assert_eq!(count(&engine, "POST /containers/create"), 1);
+    assert_eq!(engine.count("POST /containers/create"), 1);
 }
 
 #[tokio::test]
@@ -100,7 +103,7 @@ async fn a_container_that_appears_late_is_removed() {
     let container = reserved(&driver);
     container.create().await.unwrap_err();
     container.close().await.unwrap();
-    assert_eq!(count(&engine, "DELETE /containers/longshore-"), 3);
+    assert_eq!(engine.count("DELETE /containers/longshore-"), 3);
 }
 
 #[tokio::test]
@@ -116,7 +119,7 @@ async fn what_an_engine_made_before_it_failed_is_removed() {
     let container = reserved(&driver);
     container.create().await.unwrap_err();
     container.close().await.unwrap();
-    assert_eq!(count(&engine, "DELETE /containers/longshore-"), 1);
+    assert_eq!(engine.count("DELETE /containers/longshore-"), 1);
 }
 
 #[tokio::test]
@@ -126,12 +129,7 @@ async fn what_a_dead_owner_asked_for_as_it_died_is_looked_for_again_after_openin
     let mut config = config(&engine, &run_dir);
     config.reap_on_open = true;
     let driver = DockerDriver::open(config).await.unwrap();
-    let twice = async {
-        while count(&engine, "GET /containers/json") < 2 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), twice).await.unwrap();
+    until("a second look", async || engine.count("GET /containers/json") >= 2).await;
     driver.close().await.unwrap();
 }
 
@@ -163,7 +161,7 @@ async fn what_a_dead_owner_asked_for_as_it_died_is_removed_by_one_reap() {
     let driver = open(&engine, &run_dir).await;
     drop(dead);
     let report = driver.reap(ReapOptions::new()).await.unwrap();
-    assert!(count(&engine, "GET /containers/json") > 2);
+    assert!(engine.count("GET /containers/json") > 2);
     assert_eq!(report.failed, []);
     driver.close().await.unwrap();
     let removed: Vec<&str> = report.removed.iter().map(|reaped| reaped.id.as_str()).collect();

@@ -1,6 +1,9 @@
 //! Connections that fall silent, or end without an answer: what they carried is found out or said
 //! to be lost, and nothing happens twice.
 
+#[path = "support/stage.rs"]
+#[expect(dead_code, reason = "other tests use the rest of it")]
+mod stage;
 #[expect(unreachable_pub, reason = "the module is shared with the unit tests")]
 #[expect(dead_code, reason = "other tests use the rest of it")]
 mod support;
@@ -9,36 +12,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use longshore_docker::{DockerConfig, DockerDriver};
+use longshore_docker::DockerConfig;
 use longshore_driver_api::{
-    Captured, Driver, DriverExt as _, ErrorKind, Exit, Outcome, Signal, StreamEnd, Task, TaskIo,
-    TaskSpec,
+    Captured, Driver, DriverExt as _, ErrorKind, Exit, Outcome, Signal, StreamEnd, TaskSpec,
 };
-use support::{
-    Request, Script, ScriptedEngine, Step, chunked, frame, json, upgrade, usual, waited,
-};
+use stage::Stage;
+use support::{Request, Script, Step, chunked, frame, json, upgrade, waited};
 use tokio::sync::Notify;
-
-/// A driver with short bounds on a scripted engine.
-struct Stage {
-    driver: DockerDriver,
-    engine: ScriptedEngine,
-    _folder: tempfile::TempDir,
-}
 
 /// Opens a driver on an engine that answers with `special`, where it gives anything.
 async fn stage(special: impl Fn(&Request) -> Option<Script> + Send + Sync + 'static) -> Stage {
-    let engine =
-        ScriptedEngine::start(move |request| special(request).unwrap_or_else(|| usual(request)));
-    let folder = tempfile::tempdir().unwrap();
-    let mut config = DockerConfig::default();
-    config.host = Some(engine.address());
-    config.run_dir = Some(folder.path().join("run"));
-    config.reap_on_open = false;
-    config.timeouts.call = Duration::from_millis(300);
-    config.timeouts.engine_gone = Duration::from_millis(300);
-    let driver = DockerDriver::open(config).await.unwrap();
-    Stage { driver, engine, _folder: folder }
+    let change = |config: &mut DockerConfig| {
+        config.timeouts.call = Duration::from_millis(300);
+        config.timeouts.engine_gone = Duration::from_millis(300);
+    };
+    Stage::new(change, special).await
 }
 
 /// Runs a task on such an engine.
@@ -46,13 +34,9 @@ async fn run(
     special: impl Fn(&Request) -> Option<Script> + Send + Sync + 'static,
 ) -> (Exit, Captured) {
     let stage = stage(special).await;
-    let (io, captured) = TaskIo::captured();
-    let task = Task::new(TaskSpec::builder("x").build().unwrap()).io(io);
-    let bound = Duration::from_secs(30);
-    let ran = tokio::time::timeout(bound, stage.driver.run_task(task)).await;
-    let exit = ran.expect("a silent connection does not hold the task").unwrap();
+    let ran = stage.run().await;
     stage.driver.close().await.unwrap();
-    (exit, captured)
+    ran
 }
 
 /// The head of an answer to a wait, and then nothing.

@@ -2,12 +2,17 @@
 
 use std::any::Any;
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde::Serialize;
 
-use crate::{Error, ErrorKind, PullPolicy, Result, Running, TaskSpec};
+use crate::archive::{single, threaded};
+use crate::{
+    ByteSize, Error, ErrorKind, Exec, ExecOutput, ExecSpec, OutputLimit, PullPolicy, Result,
+    Running, TarStream, TaskIo, TaskSpec, UnpackLimits, Unpacked,
+};
 
 /// Where a container is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -67,7 +72,16 @@ pub trait Container: fmt::Debug + Send + Sync + 'static {
     /// Pulls the image. Pulls of the same image with the same credential are shared; progress goes
     /// to the task's hooks.
     ///
-    /// Dropping the future leaves the pull, which stops when nobody waits for it any more.
+    /// What was pulled is what is asked for: of the platform and with the digest that are named.
+    ///
+    /// Dropping the future leaves the pull, which stops when nobody waits for it any more. Whoever
+    /// wants a deadline of its own drops the future then; that is no harm to the others.
+    ///
+    /// # Errors
+    ///
+    /// `ImageNotFound`, `RegistryUnauthorized`, `RegistryBusy` and `RegistryFailed` as the registry
+    /// answers; `ImageNotFound` also if it has the image for other platforms only, `ImageRejected`
+    /// if what came has another digest or the configuration refuses it. `Deadline` if the pull stands still, or takes too long.
     async fn pull_image(&self) -> Result<()>;
 
     /// Lets `edit` see and change what will be sent to the engine: a type of the backend's own,
@@ -85,7 +99,8 @@ pub trait Container: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// `Busy` if the image vanished since it was seen: begin again.
+    /// `Busy` if the image vanished since it was seen: begin again. `ImageRejected` where the
+    /// configuration refuses it, whether it was asked for before or not.
     async fn create(&self) -> Result<()>;
 
     /// Attaches the task's streams, then starts its process. Only once; later calls return the
@@ -96,7 +111,9 @@ pub trait Container: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// `InvalidState` before `create`. `LogDriver` if the engine's log driver cannot start.
+    /// `InvalidState` before `create`. Where the start waits for the task to do well: `Unhealthy`,
+    /// `EndedEarly`, `Deadline`, and `InvalidInput` where nothing checks it; the task is then left
+    /// as it is, to be closed. `LogDriver` if the engine's log driver cannot start.
     async fn start(&self) -> Result<Arc<dyn Running>>;
 
     /// Makes the processes stand still; the timeout stands still with them. It is idempotent.
@@ -112,6 +129,44 @@ pub trait Container: fmt::Debug + Send + Sync + 'static {
 
     /// Lets frozen processes go on. It is idempotent, and fails as [`freeze`](Self::freeze) does.
     async fn unfreeze(&self) -> Result<()>;
+
+    /// Runs a further process beside the task, with these streams. Statistics are not gathered.
+    ///
+    /// A program that cannot be started is no error: it is the outcome of the process. Dropping
+    /// the future, or the last handle that it gives, cancels the process.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` with every problem of the description, `Unsupported`, `InvalidState` unless
+    /// the task runs and is not frozen.
+    async fn exec(&self, spec: ExecSpec, io: TaskIo) -> Result<Arc<dyn Exec>>;
+
+    /// Unpacks a tar archive into a folder of the container, which has to be there: of one that is
+    /// created, runs, or has ended. What is there already is replaced; a folder is never replaced
+    /// by a file, nor the other way round.
+    ///
+    /// Owners and modes are those of the archive's entries, by number. Dropping the future, and an
+    /// error, leave what was unpacked until then.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` for a path that is not absolute, or an archive that the engine cannot read;
+    /// `NotFound` if the folder is not there; `InvalidState` before `create`; `Io` if the archive's
+    /// reader fails; `Unsupported`.
+    async fn copy_in(&self, folder: &str, archive: TarStream) -> Result<()>;
+
+    /// Gives a tar archive of a file or folder of the container, which begins with the last part
+    /// of its path: of one that is created, runs, or has ended.
+    ///
+    /// The container decides what is in it: unpack it with
+    /// [`copy_out_to`](ContainerExt::copy_out_to), or as carefully. Reading fails if it is cut.
+    /// Dropping the reader ends the copying.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` for a path that is not absolute; `NotFound`; `InvalidState` before `create`;
+    /// `Unsupported`.
+    async fn copy_out(&self, path: &str) -> Result<TarStream>;
 
     /// Kills what runs, removes the container and releases all that it held, exactly once. It may
     /// be called in any state and as often as one likes; each call returns when that is done.
@@ -142,9 +197,11 @@ pub trait ContainerExt: Container {
                 match self.image_status().await? {
                     ImageStatus::Present => return Ok(()),
                     ImageStatus::NeedsPull if spec.pull == PullPolicy::Never => {
+                        let platform = spec.platform.as_deref().map(|it| format!(" for {it}"));
                         let message = format!(
-                            "image {:?} is not on the engine, and the pull policy is never: load it, or allow the pull",
-                            spec.image
+                            "image {:?} is not on the engine{}, and the pull policy is never: load it, or allow the pull",
+                            spec.image,
+                            platform.unwrap_or_default()
                         );
                         return Err(
                             Error::new(ErrorKind::ImageNotFound, "ensure image").message(message)
@@ -163,6 +220,86 @@ pub trait ContainerExt: Container {
                     )))
                 }
             }
+        }
+    }
+
+    /// Writes a file into the container, in place of what has its name. It belongs to root and has
+    /// this mode (permission bits). Its folder has to be there.
+    ///
+    /// # Errors
+    ///
+    /// What [`Container::copy_in`] returns.
+    fn write_file(
+        &self,
+        path: &str,
+        bytes: &[u8],
+        mode: u32,
+    ) -> impl Future<Output = Result<()>> + Send {
+        let prepared = single::file(path, bytes, mode);
+        async move {
+            let (folder, archive) = prepared?;
+            self.copy_in(&folder, archive).await
+        }
+    }
+
+    /// Reads a file of the container, of at most `most` bytes.
+    ///
+    /// # Errors
+    ///
+    /// What [`Container::copy_out`] returns. `InvalidInput` if it is no regular file,
+    /// `UnsafeArchive` if it is longer, `Io` if it is cut.
+    fn read_file(
+        &self,
+        path: &str,
+        most: ByteSize,
+    ) -> impl Future<Output = Result<Vec<u8>>> + Send {
+        async move { single::content(self.copy_out(path).await?, path, most).await }
+    }
+
+    /// Copies a file or folder of the container into a folder of this host, which has to be absent
+    /// or empty: safely, whatever the container has put there.
+    ///
+    /// No path and no link leads out of the folder, special files and the bits for set-user-id are
+    /// not made, and no more than the limits allow is written. Owners are not kept.
+    ///
+    /// Dropping the future, and an error, leave what was unpacked until then.
+    ///
+    /// # Errors
+    ///
+    /// What [`Container::copy_out`] returns. `UnsafeArchive` with the entry at fault,
+    /// `InvalidInput` if the folder is not empty, `Io` if it cannot be written or the archive is cut.
+    fn copy_out_to(
+        &self,
+        path: &str,
+        folder: &Path,
+        limits: UnpackLimits,
+    ) -> impl Future<Output = Result<Unpacked>> + Send {
+        async move { threaded::unpack(self.copy_out(path).await?, folder, limits).await }
+    }
+
+    /// Runs a further process beside the task, without input, and gathers at most `most` bytes of
+    /// each of its streams; the rest is read and counted. A limit of the description's own is
+    /// replaced by this one. With a terminal, all output is in `stdout`.
+    ///
+    /// Dropping the future cancels the process.
+    ///
+    /// # Errors
+    ///
+    /// What [`Container::exec`] returns. The process's own failures are in the exit.
+    fn exec_output(
+        &self,
+        spec: ExecSpec,
+        most: ByteSize,
+    ) -> impl Future<Output = Result<ExecOutput>> + Send {
+        async move {
+            let (mut io, captured) = TaskIo::captured();
+            if spec.tty {
+                io.stderr = None;
+            }
+            let spec = spec.output(OutputLimit::discard_beyond(most));
+            let exec = self.exec(spec, io).await?;
+            let exit = exec.wait().await;
+            Ok(ExecOutput::new(exit, &captured))
         }
     }
 }

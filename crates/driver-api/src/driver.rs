@@ -6,7 +6,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::owner::{ReapOptions, ReapReport};
-use crate::{Capabilities, Container, ContainerExt as _, Error, Exit, Result, Task};
+use crate::{
+    Capabilities, Container, ContainerExt as _, Error, Exit, Handle, Recovered, Result, Task,
+    TaskIo,
+};
 
 /// Makes containers on one engine.
 ///
@@ -34,8 +37,24 @@ pub trait Driver: fmt::Debug + Send + Sync + 'static {
     /// cannot do, `Closed` after [`close`](Self::close).
     fn container(&self, task: Task) -> Result<Arc<dyn Container>>;
 
+    /// Takes up a task again whose owner has died, by the [`Handle`] that it left. From then on this
+    /// driver is its owner: its timeout goes on from its start, its output goes to `io` from the
+    /// handle's position on, as far as the engine has kept it, and reapers leave it alone.
+    ///
+    /// Of all who try, at the same time or not, one gets it; should that one die too, it can be
+    /// taken up again within its time. Dropping the future leaves it as it was.
+    ///
+    /// # Errors
+    ///
+    /// `HandleUnknown` and `HandleForeign` for a handle that is not of this driver's, `OwnerAlive`
+    /// as long as another has the task or may have it, `Busy` while a reaper is at what its owner has
+    /// left, `Expired` once its time to be recovered has passed, `NotFound` if it was removed,
+    /// `InvalidInput` if `io` has an input: that ended with the task's first owner. `Unsupported`.
+    async fn recover(&self, handle: &Handle, io: TaskIo) -> Result<Recovered>;
+
     /// Removes what dead owners of the same application left, whatever its state. It never touches
-    /// what belongs to a live owner, or to one of whom nothing is known.
+    /// what belongs to a live owner, or to one of whom nothing is known, nor a recoverable task
+    /// within its time.
     ///
     /// Dropping the future stops between two removals.
     async fn reap(&self, options: ReapOptions) -> Result<ReapReport>;

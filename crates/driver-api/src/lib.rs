@@ -34,6 +34,8 @@
 //!   time, inside a runtime or outside; [`Container::close`] may be called in any state. Should the
 //!   process die, a reaper finds what it left by its labels and removes it once the owner is proven
 //!   dead.
+//! - **A recoverable task outlives its owner.** By a [`Handle`] one other owner takes it up again
+//!   ([`Driver::recover`]), and is told what was lost of its output meanwhile.
 //! - **Asking for what a driver cannot do is refused**, by [`Capabilities`], with
 //!   [`ErrorKind::Unsupported`]; never ignored.
 //! - **Secrets stay secret.** Environment values and credentials appear in no error, log or
@@ -43,38 +45,54 @@
 
 #![deny(missing_docs)]
 
+mod archive;
 mod capabilities;
 mod container;
 mod credentials;
 mod driver;
 mod error;
+mod exec;
 mod exit;
+mod handle;
+mod least_used;
+mod namespaces;
+mod network_info;
 mod owner;
 mod registry;
 mod running;
 mod task;
 mod units;
 
+pub use archive::{OddEntries, TarStream, UnpackLimits, Unpacked, path_problem, unpack};
 pub use capabilities::{Capabilities, CgroupVersion};
 pub use container::{Container, ContainerExt, ImageStatus, State};
 pub use credentials::{Anonymous, Credential, CredentialSource, Secret};
 pub use driver::{Driver, DriverExt};
 pub use error::{Error, ErrorKind, Result};
+pub use exec::{Exec, ExecOutput, ExecSpec};
 pub use exit::{
-    Decision, Exit, ExitFacts, NotStarted, OomEvidence, Outcome, OutputReport, SentFor, SentSignal,
-    StreamEnd, StreamReport, Timings,
+    Decision, Exit, ExitFacts, NetworkReport, NotStarted, OomEvidence, Outcome, OutputReport,
+    SentFor, SentSignal, StreamEnd, StreamReport, Timings,
 };
+pub use handle::{Handle, Lost, Missing, Recovered};
+pub use least_used::{Chosen, LeastUsed};
+pub use namespaces::{
+    Loan, NamespaceLease, NamespaceRequest, NamespaceSource, Namespaces, Placeholder,
+    PlaceholderSpec, Placeholders, WhenEmpty,
+};
+pub use network_info::{Attachment, BoundPort, NetworkInfo};
 pub use owner::{
-    LABEL_APPLICATION, LABEL_LEASE, LABEL_OWNER, LABEL_PREFIX, LABEL_RECOVERABLE_UNTIL, LABEL_TASK,
-    ReapOptions, ReapReport, Reaped, ResourceKind,
+    LABEL_APPLICATION, LABEL_KEEPER, LABEL_KEEPER_GENERATION, LABEL_LEASE, LABEL_OWNER,
+    LABEL_PREFIX, LABEL_RECOVERABLE_UNTIL, LABEL_TASK, LABELS, ReapOptions, ReapReport, Reaped,
+    ResourceKind,
 };
 pub use registry::Registry;
 pub use running::{Running, TtySize};
 pub use task::{
-    Capability, CapabilityDrop, Captured, Device, Env, InvalidSpec, Limits, LogDriver, Mount,
-    MountKind, Network, NetworkMode, NoHooks, OutputLimit, OverLimit, Problem, Propagation,
-    PullPolicy, PullProgress, Seccomp, Security, StatsSink, Stop, Task, TaskHooks, TaskIo,
-    TaskSpec, TaskSpecBuilder, Ulimit,
+    Capability, CapabilityDrop, Captured, Device, Env, Health, HealthCheck, InvalidSpec, Limits,
+    LogDriver, Mount, MountKind, Network, NetworkMode, NoHooks, OutputLimit, OverLimit, Problem,
+    Propagation, Protocol, PublishedPort, PullPolicy, PullProgress, Seccomp, Security, StatsSink,
+    Stop, Task, TaskHooks, TaskIo, TaskSpec, TaskSpecBuilder, Ulimit,
 };
 pub use units::{ByteSize, Cpus, ParseUnitError, Signal};
 

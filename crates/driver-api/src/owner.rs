@@ -11,8 +11,26 @@ pub const LABEL_LEASE: &str = "longshore.lease";
 pub const LABEL_TASK: &str = "longshore.task";
 /// The label that says until when a reaper must leave a recoverable task alone, in RFC 3339.
 pub const LABEL_RECOVERABLE_UNTIL: &str = "longshore.recoverable-until";
+/// The label that says that a keeper stands for the owner on the engine: a container of its own that
+/// the engine ends with the connection that the owner holds to it. Its value says for how long a
+/// living owner may be without one.
+pub const LABEL_KEEPER: &str = "longshore.keeper";
+/// The label of keepers alone: how many the owner has had.
+pub const LABEL_KEEPER_GENERATION: &str = "longshore.keeper-generation";
 /// Every label of Longshore begins with this; a task may not set such labels itself.
 pub const LABEL_PREFIX: &str = "longshore.";
+/// All of these labels. An engine gives the labels of an image to its containers, where they have none
+/// of that name themselves: so a backend writes each of these on every container, without a value
+/// where it says nothing, and reads one without a value as none.
+pub const LABELS: [&str; 7] = [
+    LABEL_APPLICATION,
+    LABEL_OWNER,
+    LABEL_LEASE,
+    LABEL_TASK,
+    LABEL_RECOVERABLE_UNTIL,
+    LABEL_KEEPER,
+    LABEL_KEEPER_GENERATION,
+];
 
 /// What a reaper is asked to do.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

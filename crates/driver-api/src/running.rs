@@ -4,12 +4,14 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 
 use crate::units::Signal;
-use crate::{Exit, Result};
+use crate::{Exit, Handle, NetworkInfo, Result};
 
 /// The size of a terminal, in characters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct TtySize {
     /// Lines.
     pub rows: u16,
@@ -47,6 +49,26 @@ pub trait Running: fmt::Debug + Send + Sync + 'static {
 
     /// Sends a signal to the main process. A task that has ended already is no error.
     async fn signal(&self, signal: Signal) -> Result<()>;
+
+    /// Tells where the task can be reached: its addresses, and the ports of the host that its
+    /// published ports got. The engine is asked when this is called for the first time; what it
+    /// said then is told again later, after the task's end too.
+    ///
+    /// Dropping the future stops asking.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidState` for a task that ended before it was asked: the engine has forgotten by then.
+    async fn network(&self) -> Result<NetworkInfo>;
+
+    /// What the task can be taken up again by, should its owner die, with where its output is now.
+    /// It can be taken at any time, and as often as one likes; each freeze and unfreeze makes a
+    /// newer one better, because the time that a task is frozen without its being known counts.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidState` for a task whose description does not say that it is recoverable.
+    fn handle(&self) -> Result<Handle>;
 
     /// Sets the size of the task's terminal.
     ///

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use longshore_driver_api::{
     ByteSize, Capability, CapabilityDrop, Cpus, Device, ErrorKind, InvalidSpec, LogDriver, Mount,
-    MountKind, NetworkMode, OutputLimit, PullPolicy, Seccomp, Security, Signal, TaskSpec, Ulimit,
+    MountKind, NetworkMode, OutputLimit, PullPolicy, Seccomp, Security, Signal, TaskSpec, TtySize,
+    Ulimit, WhenEmpty,
 };
 use proptest::prelude::*;
 
@@ -17,6 +18,7 @@ entrypoint = ["/bin/tool"]
 args = ["--fast", ""]
 work_dir = "/src"
 tty = true
+tty_size = { rows = 24, columns = 80 }
 timeout = "1m 30s"
 recoverable_for = "1h"
 
@@ -183,7 +185,7 @@ fn all_problems_are_reported_at_once_with_their_fields() {
 /// One change that makes a good description a bad one, and the field that must be named.
 type Spoiled = (&'static str, fn(&mut TaskSpec));
 
-const SPOILED: [Spoiled; 33] = [
+const SPOILED: [Spoiled; 47] = [
     ("id", |s| s.id.clear()),
     ("image", |s| s.image = "a b".into()),
     ("platform", |s| s.platform = Some("linux".into())),
@@ -192,8 +194,18 @@ const SPOILED: [Spoiled; 33] = [
     ("env", |s| s.env.set("A=B", "")),
     ("env.A", |s| s.env.set("A", "\0")),
     ("work_dir", |s| s.work_dir = Some("/a/../b".into())),
+    ("tty_size", |s| s.tty_size = Some(TtySize { rows: 24, columns: 80 })),
+    ("tty_size", |s| {
+        s.tty = true;
+        s.tty_size = Some(TtySize { rows: 0, columns: 80 });
+    }),
     ("timeout", |s| s.timeout = Some(Duration::ZERO)),
+    ("stats_interval", |s| s.stats_interval = Some(Duration::from_micros(9999))),
     ("recoverable_for", |s| s.recoverable_for = Some(Duration::ZERO)),
+    ("recoverable_for", |s| {
+        s.recoverable_for = Some(Duration::from_secs(1));
+        s.network.mode = NetworkMode::Prefork;
+    }),
     ("limits.memory", |s| s.limits.memory = Some(ByteSize(u64::MAX))),
     ("limits.swap", |s| s.limits.swap = Some(ByteSize(1))),
     ("limits.memory_reservation", |s| {
@@ -204,6 +216,7 @@ const SPOILED: [Spoiled; 33] = [
     ("limits.cpu_shares", |s| s.limits.cpu_shares = Some(1)),
     ("limits.cpuset", |s| s.limits.cpuset = Some("3-1".into())),
     ("limits.pids", |s| s.limits.pids = Some(0)),
+    ("limits.pids", |s| s.limits.pids = Some(1)),
     ("limits.fs_size", |s| s.limits.fs_size = Some(ByteSize(0))),
     ("limits.shm_size", |s| s.limits.shm_size = Some(ByteSize(0))),
     ("limits.ulimits.nofiles", |s| {
@@ -219,6 +232,26 @@ const SPOILED: [Spoiled; 33] = [
         device.permissions = "x".into();
         s.devices.push(device);
     }),
+    ("devices[0].permissions", |s| {
+        let mut device = Device::new("/dev/null");
+        device.permissions = "r".into();
+        s.devices.push(device);
+        s.security.privileged = true;
+        s.security.cap_drop = CapabilityDrop::These(vec![]);
+    }),
+    ("security.cap_drop", |s| s.security.privileged = true),
+    ("security.cap_drop", |s| {
+        s.security.privileged = true;
+        s.security.cap_drop = CapabilityDrop::These(vec!["CHOWN".parse().unwrap()]);
+    }),
+    ("security.seccomp", |s| {
+        s.security.privileged = true;
+        s.security.cap_drop = CapabilityDrop::These(vec![]);
+        s.security.seccomp = Seccomp::Profile("{}".into());
+    }),
+    ("network.dns", |s| s.network.dns = vec![[1, 1, 1, 1].into()]),
+    ("network.dns_search", |s| s.network.dns_search = vec!["lan".into()]),
+    ("network.dns_options", |s| s.network.dns_options = vec!["rotate".into()]),
     ("devices[0].host", |s| s.devices.push(Device::new("null"))),
     ("network.mode", |s| s.network.mode = NetworkMode::Named("a/b".into())),
     ("network.aliases", |s| s.network.aliases = vec!["a".into()]),
@@ -228,6 +261,8 @@ const SPOILED: [Spoiled; 33] = [
     }),
     ("mounts[0].target", |s| s.mounts.push(Mount::tmpfs("/", None))),
     ("mounts[0].source", |s| s.mounts.push(Mount::volume("a/b", "/t"))),
+    ("log.options.syslog-address", |s| s.log = LogDriver::syslog("logs:514", [])),
+    ("log.options.max-file", |s| s.log = LogDriver::json_file(ByteSize::mib(1), 0)),
     ("log.options", |s| s.log = LogDriver::named("none").option("a", "b")),
     ("labels", |s| {
         s.labels.insert("longshore.owner".into(), String::new());
@@ -240,6 +275,31 @@ fn each_bad_field_is_named_and_no_other() {
         let invalid: InvalidSpec = TaskSpec::builder("x").edit(spoil).build().unwrap_err();
         let fields: Vec<&str> = invalid.problems().iter().map(|p| p.field.as_str()).collect();
         assert_eq!(fields, [field], "{invalid}");
+    }
+}
+
+#[test]
+fn what_has_an_effect_stays_allowed() {
+    let good: [fn(&mut TaskSpec); 4] = [
+        |s| s.limits.pids = Some(2),
+        |s| {
+            s.limits.pids = Some(1);
+            s.security.init = false;
+        },
+        |s| {
+            s.security = Security::engine_default();
+            s.security.privileged = true;
+            s.security.cap_add = vec!["NET_ADMIN".parse().unwrap()];
+            s.security.seccomp = Seccomp::Unconfined;
+            s.devices.push(Device::new("/dev/null"));
+        },
+        |s| {
+            s.network.mode = NetworkMode::Host;
+            s.network.dns_search = vec!["lan".into()];
+        },
+    ];
+    for change in good {
+        TaskSpec::builder("x").edit(change).build().unwrap();
     }
 }
 
@@ -282,4 +342,25 @@ proptest! {
             })
             .build();
     }
+}
+
+#[test]
+fn what_belongs_to_the_holder_of_a_network_is_refused_of_its_borrower() {
+    let borrowed = |edit: fn(&mut TaskSpec)| {
+        TaskSpec::builder("alpine").network(NetworkMode::Prefork).edit(edit).build()
+    };
+    assert!(borrowed(|spec| spec.network.when_empty = Some(WhenEmpty::Error)).is_ok());
+    let error = borrowed(|spec| {
+        spec.network.hostname = Some("h".to_owned());
+        spec.network.dns = vec!["10.0.0.1".parse().unwrap()];
+        spec.network.dns_search = vec!["x".to_owned()];
+        spec.network.dns_options = vec!["ndots:1".to_owned()];
+        spec.network.extra_hosts.insert("h".to_owned(), "10.0.0.1".parse().unwrap());
+        spec.network.aliases = vec!["a".to_owned()];
+    });
+    assert_eq!(error.unwrap_err().problems().len(), 6);
+    let other = TaskSpec::builder("alpine")
+        .edit(|spec| spec.network.when_empty = Some(WhenEmpty::FallBack))
+        .build();
+    assert_eq!(other.unwrap_err().problems()[0].field, "network.when_empty");
 }

@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
+use std::time::{Duration, Instant};
 
 use longshore_driver_api::Result;
 
+use crate::adoption;
 use crate::directory::Directory;
 use crate::domain::LeaseDomain;
 use crate::lease::{SUFFIX, UNBORN, locked, unusable};
@@ -16,6 +18,9 @@ use crate::rundir::RunDir;
 
 /// How often a lease that vanishes between two looks is looked at again.
 const TRIES: u32 = 8;
+/// How long somebody may hold a file who only looks at it.
+const A_LOOK: Duration = Duration::from_millis(50);
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Whether an owner lives. Only `Dead` is proven; a reaper leaves the others alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +51,10 @@ pub enum Claim {
 /// Dropping it leaves the owner dead and claimable, for the next reaper to go on.
 #[derive(Debug)]
 pub struct DeadOwner {
+    run: RunDir,
+    application: String,
     owner: String,
+    domain: String,
     reason: String,
     leases: Directory,
     // Held for its lock.
@@ -60,20 +68,36 @@ impl DeadOwner {
         &self.owner
     }
 
+    pub(crate) fn run(&self) -> &RunDir {
+        &self.run
+    }
+
+    pub(crate) fn application(&self) -> &str {
+        &self.application
+    }
+
+    /// The text of its lease's domain.
+    pub(crate) fn domain(&self) -> &str {
+        &self.domain
+    }
+
     /// How it is known to be dead.
     #[must_use]
     pub fn reason(&self) -> &str {
         &self.reason
     }
 
-    /// Removes the lease: nothing is left of this owner.
+    /// Removes the lease: nothing is left of this owner, nor the application's directory if it was
+    /// the last there.
     ///
     /// # Errors
     ///
     /// If the file cannot be removed; the owner stays claimable.
     pub fn finish(self) -> Result<()> {
         let name = format!("{}{SUFFIX}", self.owner);
-        self.leases.remove(&name).map_err(|cause| unusable(&self.leases, &name, cause))
+        self.leases.remove(&name).map_err(|cause| unusable(&self.leases, &name, cause))?;
+        self.run.tidy(&self.application);
+        Ok(())
     }
 }
 
@@ -109,15 +133,24 @@ impl RunDir {
             Finding::Alive => return Claim::Alive,
             Finding::Unknown(reason) => return Claim::Unknown(reason),
         };
-        let claimed = self.leases(application).and_then(|leases| match lease {
-            Some(lock) => Ok(Some((leases, lock))),
-            None => Ok(stand_in(&leases, owner)?.map(|lock| (leases, lock))),
-        });
-        match claimed {
-            Ok(Some((leases, lock))) => {
-                Claim::Dead(DeadOwner { owner: owner.to_owned(), reason, leases, _lock: lock })
+        let claimed = match lease {
+            Some(lock) => self.in_leases(application, |_| Ok(())).map(|(it, ())| (it, Some(lock))),
+            None => {
+                let name = format!("{owner}{SUFFIX}");
+                self.in_leases(application, |leases| take(leases, &name))
             }
-            Ok(None) => Claim::Alive,
+        };
+        match claimed {
+            Ok((leases, Some(lock))) => Claim::Dead(DeadOwner {
+                run: self.clone(),
+                application: application.to_owned(),
+                owner: owner.to_owned(),
+                domain: domain.to_owned(),
+                reason,
+                leases,
+                _lock: lock,
+            }),
+            Ok((_, None)) => Claim::Alive,
             Err(error) => Claim::Unknown(format!("it is dead, but cannot be claimed: {error}")),
         }
     }
@@ -143,30 +176,33 @@ impl RunDir {
     /// Removes the leases of dead owners that have nothing left: all but those in `keep`, which
     /// are the owners that the engine still shows. Returns the owners whose lease was removed.
     ///
-    /// Files that processes left when they died while taking a lease are removed as well.
+    /// Files that processes left when they died while taking a lease are removed as well, and claims
+    /// of adopters that are dead: they claim nothing.
     ///
     /// # Errors
     ///
-    /// If the directory cannot be read or a file cannot be removed.
+    /// If the directory cannot be read or a file cannot be removed: the others are all the same.
     pub fn sweep(&self, application: &str, keep: &BTreeSet<String>) -> Result<Vec<String>> {
         let Some(leases) = self.existing_leases(application)? else { return Ok(Vec::new()) };
         let mut names = leases.names().map_err(|cause| unusable(&leases, "", cause))?;
         names.sort();
-        let mut swept = Vec::new();
+        let (mut swept, mut failed) = (Vec::new(), None);
         for name in names {
             let owner = name.strip_suffix(SUFFIX).filter(|owner| random::is_word(owner));
-            if owner.is_none() && !name.ends_with(UNBORN) {
+            if owner.is_none() && !name.ends_with(UNBORN) && !name.ends_with(adoption::SUFFIX) {
                 continue;
             }
             if owner.is_some_and(|owner| keep.contains(owner)) {
                 continue;
             }
-            let removed = remove_if_free(&leases, &name);
-            if removed.map_err(|cause| unusable(&leases, &name, cause))? {
-                swept.extend(owner.map(str::to_owned));
+            match remove_if_free(&leases, &name) {
+                Ok(true) => swept.extend(owner.map(str::to_owned)),
+                Ok(false) => {}
+                Err(cause) => failed = failed.or(Some(unusable(&leases, &name, cause))),
             }
         }
-        Ok(swept)
+        self.tidy(application);
+        failed.map_or(Ok(swept), Err)
     }
 
     fn examine(
@@ -189,7 +225,7 @@ impl RunDir {
         }
         match self
             .existing_leases(application)
-            .map(|leases| leases.map(|it| look(&it, owner, lock)))
+            .map(|leases| leases.map(|it| look(&it, &format!("{owner}{SUFFIX}"), lock)))
         {
             Ok(Some(Ok(Look::Free(lock)))) => {
                 let reason = "nobody holds its lease".to_owned();
@@ -231,44 +267,60 @@ impl RunDir {
     }
 }
 
-enum Look {
+/// What is known of a locked file.
+pub(crate) enum Look {
     Free(Lock),
     Held,
     Missing,
 }
 
-fn look(
+/// Looks at a file, and locks it where it is free.
+pub(crate) fn look(
     leases: &Directory,
-    owner: &str,
+    name: &str,
     lock: fn(File) -> io::Result<Option<Lock>>,
 ) -> io::Result<Look> {
-    let name = format!("{owner}{SUFFIX}");
     for _ in 0..TRIES {
-        let file = match leases.open_file(&name) {
+        let file = match leases.open_file(name) {
             Ok(file) => file,
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(Look::Missing),
             Err(cause) => return Err(cause),
         };
         let Some(lock) = lock(file)? else { return Ok(Look::Held) };
         // Another reaper may have finished, and removed the file, between opening and locking.
-        if leases.is_linked(lock.file(), &name)? {
+        if leases.is_linked(lock.file(), name)? {
             return Ok(Look::Free(lock));
         }
     }
     Ok(Look::Held)
 }
 
-/// Makes and locks a lease in a dead owner's name; none if another reaper was first.
-fn stand_in(leases: &Directory, owner: &str) -> Result<Option<Lock>> {
-    let name = format!("{owner}{SUFFIX}");
-    let (unborn, lock) = locked(leases, owner)?;
-    let linked = leases.link(&unborn, &name);
-    leases.remove(&unborn).map_err(|cause| unusable(leases, &unborn, cause))?;
-    match linked {
-        Ok(()) => Ok(Some(lock)),
-        Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => Ok(None),
-        Err(cause) => Err(unusable(leases, &name, cause)),
+/// Locks the file of this name, such as a lease in a dead owner's name, after it has been made where
+/// it is missing; none if another holds it.
+pub(crate) fn take(leases: &Directory, name: &str) -> Result<Option<Lock>> {
+    let failed = |cause| unusable(leases, name, cause);
+    let give_up = Instant::now() + A_LOOK;
+    for _ in 0..TRIES {
+        match look(leases, name, Lock::exclusive).map_err(failed)? {
+            Look::Free(lock) => return Ok(Some(lock)),
+            Look::Held if Instant::now() >= give_up => return Ok(None),
+            Look::Held => {
+                std::thread::sleep(PAUSE);
+                continue;
+            }
+            Look::Missing => {}
+        }
+        let (unborn, lock) = locked(leases, &random::word()?)?;
+        let linked = leases.link(&unborn, name);
+        leases.remove(&unborn).map_err(|cause| unusable(leases, &unborn, cause))?;
+        match linked {
+            Ok(()) => return Ok(Some(lock)),
+            // Another was first: it may hold it, or have left it.
+            Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(cause) => return Err(failed(cause)),
+        }
     }
+    Ok(None)
 }
 
 fn remove_if_free(leases: &Directory, name: &str) -> io::Result<bool> {

@@ -44,7 +44,11 @@ impl Directory {
             Err(Errno::NOENT) => Ok(None),
             _ => {
                 let path = self.path.join(name);
-                open_private(self.fd.as_fd(), OsStr::new(name), &path, false).map(Some)
+                match open_private(self.fd.as_fd(), OsStr::new(name), &path, false) {
+                    // Removed since the look.
+                    Err(error) if is_gone(&error) => Ok(None),
+                    opened => opened.map(Some),
+                }
             }
         }
     }
@@ -96,6 +100,14 @@ impl Directory {
     pub(crate) fn remove(&self, name: &str) -> io::Result<()> {
         match rustix::fs::unlinkat(&self.fd, name, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(cause) => Err(cause.into()),
+        }
+    }
+
+    /// Removes the directory `name` if nothing is in it.
+    pub(crate) fn remove_empty(&self, name: &str) -> io::Result<()> {
+        match rustix::fs::unlinkat(&self.fd, name, AtFlags::REMOVEDIR) {
+            Ok(()) | Err(Errno::NOENT | Errno::NOTEMPTY | Errno::EXIST) => Ok(()),
             Err(cause) => Err(cause.into()),
         }
     }
@@ -172,6 +184,12 @@ fn refused(path: &Path, fault: &str, remedy: &str) -> Error {
         path.display()
     );
     Error::new(ErrorKind::PermissionDenied, "open run directory").message(message)
+}
+
+/// Whether something was not there.
+pub(crate) fn is_gone(error: &Error) -> bool {
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref());
+    cause.is_some_and(|cause: &io::Error| cause.kind() == io::ErrorKind::NotFound)
 }
 
 pub(crate) fn failed(what: &str, path: &Path, cause: impl Into<io::Error>) -> Error {

@@ -28,6 +28,7 @@ const TRIES: u32 = 8;
 /// an owner is one process.
 #[derive(Debug)]
 pub struct Lease {
+    run: RunDir,
     application: String,
     owner: String,
     domain: LeaseDomain,
@@ -44,13 +45,14 @@ impl RunDir {
     /// `InvalidInput` if the application's name is empty or too long; otherwise if the file cannot
     /// be made or locked.
     pub fn lease(&self, application: &str) -> Result<Lease> {
-        let leases = self.leases(application)?;
         let owner = random::word()?;
         let name = format!("{owner}{SUFFIX}");
-        let (unborn, lock) = locked(&leases, &owner)?;
+        let (leases, (unborn, lock)) =
+            self.in_leases(application, |leases| locked(leases, &owner))?;
         leases.rename(&unborn, &name).map_err(|cause| unusable(&leases, &name, cause))?;
         let domain = self.place().domain();
-        Ok(Lease { application: application.to_owned(), owner, domain, leases, _lock: lock })
+        let run = self.clone();
+        Ok(Lease { run, application: application.to_owned(), owner, domain, leases, _lock: lock })
     }
 }
 
@@ -74,7 +76,8 @@ impl Lease {
         &self.domain
     }
 
-    /// Ends the lease in good order and removes its file.
+    /// Ends the lease in good order and removes its file, and the application's directory if it was
+    /// the last there.
     ///
     /// Only for an owner that has nothing left on any engine: a missing lease counts as given up.
     ///
@@ -84,7 +87,9 @@ impl Lease {
     /// removes the file.
     pub fn release(self) -> Result<()> {
         let name = format!("{}{SUFFIX}", self.owner);
-        self.leases.remove(&name).map_err(|cause| unusable(&self.leases, &name, cause))
+        self.leases.remove(&name).map_err(|cause| unusable(&self.leases, &name, cause))?;
+        self.run.tidy(&self.application);
+        Ok(())
     }
 }
 
@@ -180,6 +185,55 @@ mod tests {
         let dropped = path(&run, &lease);
         drop(lease);
         assert!(File::open(&dropped).unwrap().try_lock().is_ok());
+    }
+
+    #[test]
+    fn the_last_owner_to_go_removes_the_applications_directory() {
+        let (_directory, run) = run();
+        let folder = run.path().join("owners/app");
+        let (one, other) = (run.lease("app").unwrap(), run.lease("app").unwrap());
+        one.release().unwrap();
+        assert!(folder.exists());
+        other.release().unwrap();
+        assert!(!folder.exists());
+
+        drop(run.lease("app").unwrap());
+        assert!(folder.exists());
+        run.sweep("app", &Default::default()).unwrap();
+        assert!(!folder.exists());
+    }
+
+    #[test]
+    fn owners_that_come_while_the_last_one_goes_get_their_lease() {
+        let (_directory, run) = run();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..100 {
+                        let lease = run.lease("app").unwrap();
+                        assert!(path(&run, &lease).exists(), "a lease that nobody can see");
+                        lease.release().unwrap();
+                    }
+                });
+            }
+        });
+        assert!(!run.path().join("owners/app").exists());
+    }
+
+    #[test]
+    fn a_directory_that_vanishes_under_an_owner_is_made_again() {
+        let (_directory, run) = run();
+        let mut tries = 0;
+        let (leases, ()) = run
+            .in_leases("app", |leases| {
+                tries += 1;
+                if tries == 1 {
+                    run.tidy("app");
+                }
+                locked(leases, "owner").map(drop)
+            })
+            .unwrap();
+        assert_eq!((tries, leases.names().unwrap().len()), (2, 1));
     }
 
     #[test]

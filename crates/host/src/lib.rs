@@ -48,24 +48,31 @@
 //!   It appears under its name only once it is locked.
 //! - A lease's file is removed by the owner's orderly end ([`Lease::release`]) or by the reaper
 //!   that removed everything the owner left ([`DeadOwner::finish`]).
+//! - What a dead owner left can be adopted, one thing by one process ([`RunDir::adopt`]); a reaper
+//!   takes the same claim before it removes such a thing ([`DeadOwner::take`]).
 //! - The proof works on one host. Owners on several hosts that share a remote engine need another
-//!   one, such as a connection that the engine itself ends.
+//!   one; the Docker backend has the engine itself end a container with the owner's connection.
 //! - Nothing here is async: the calls do a few short operations on files.
 #![deny(missing_docs)]
 
+mod adoption;
 mod cgroup;
 mod claim;
 mod directory;
 mod domain;
 mod identity;
+mod kill;
 mod lease;
 mod lock;
 mod process;
 mod random;
 mod rundir;
 
+pub use adoption::{Abandoned, Adopt, Adoption};
 pub use cgroup::{Cgroup, CgroupSampler};
 pub use claim::{Claim, DeadOwner, Liveness};
 pub use domain::{LeaseDomain, UnknownLeaseDomain};
+pub use kill::{ContainerProcess, can_kill, may_share_processes};
 pub use lease::Lease;
+pub use process::running_program;
 pub use rundir::RunDir;

@@ -19,6 +19,17 @@ pub(crate) struct Process {
     pub(crate) start: Option<u64>,
 }
 
+/// A word for the process with this id on this host if it runs `program` (as `/proc/ID/comm` tells,
+/// at most 15 bytes of its name): no other process has the same word until the machine is started
+/// anew. `None`: it runs something else, or cannot be seen.
+#[must_use]
+pub fn running_program(process: i32, program: &str) -> Option<String> {
+    let root = Path::new("/");
+    let name = fs::read_to_string(root.join(format!("proc/{process}/comm"))).ok()?;
+    let start = stat(root, &process.to_string())?.start;
+    (name.trim_end() == program).then(|| format!("{process}-{start}"))
+}
+
 /// What is known of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {
@@ -116,6 +127,23 @@ mod tests {
         let id = i32::try_from(child.id()).unwrap();
         let start = stat(Path::new(ROOT), &id.to_string()).unwrap().start;
         (child, Process { id, start: Some(start) })
+    }
+
+    #[test]
+    fn a_program_is_known_again_and_not_taken_for_another() {
+        let (mut cat, process) = child();
+        // Until it has become the program, it goes by the name of this one.
+        let word = loop {
+            if let Some(word) = running_program(process.id, "cat") {
+                break word;
+            }
+            std::thread::yield_now();
+        };
+        assert_eq!(word, process.to_string());
+        assert_eq!(running_program(process.id, "dockerd"), None);
+        cat.kill().unwrap();
+        cat.wait().unwrap();
+        assert_eq!(running_program(process.id, "cat"), None);
     }
 
     #[test]

@@ -7,12 +7,14 @@ use std::sync::Arc;
 
 use longshore_driver_api::{Error, ErrorKind, Result};
 
-use crate::directory::Directory;
+use crate::directory::{Directory, is_gone};
 use crate::domain::Place;
 use crate::identity;
 
 /// The longest name that a directory may have on the file systems that matter.
 const NAME_MAX: usize = 255;
+/// How often work in a directory that vanishes under it is begun.
+const TRIES: u32 = 32;
 
 /// A user's run directory, held open.
 ///
@@ -79,8 +81,39 @@ impl RunDir {
             })
     }
 
+    /// Does `work` in the directory for an application's leases, made where it is missing, and
+    /// gives the directory with what came of it.
+    ///
+    /// The last owner to go removes the directory, and nothing can be made in it from then on:
+    /// whoever opened it a moment before does its work again in a new one.
+    pub(crate) fn in_leases<T>(
+        &self,
+        application: &str,
+        mut work: impl FnMut(&Directory) -> Result<T>,
+    ) -> Result<(Directory, T)> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let done = self.leases(application).and_then(|leases| Ok((work(&leases)?, leases)));
+            match done {
+                Err(error) if tries < TRIES && is_gone(&error) => {}
+                done => return done.map(|(made, leases)| (leases, made)),
+            }
+        }
+    }
+
+    /// Removes the directory for an application's leases if there is none in it. One that cannot be
+    /// removed harms nobody.
+    pub(crate) fn tidy(&self, application: &str) {
+        if let Ok(name) = directory_name(application)
+            && let Err(error) = self.inner.owners.remove_empty(&name)
+        {
+            tracing::debug!(application, %error, "the empty directory of leases stays");
+        }
+    }
+
     /// The directory for an application's leases, made where it is missing.
-    pub(crate) fn leases(&self, application: &str) -> Result<Directory> {
+    fn leases(&self, application: &str) -> Result<Directory> {
         self.inner.owners.subdirectory(&directory_name(application)?)
     }
 

@@ -1,6 +1,7 @@
 //! Control groups as this host has them.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -91,6 +92,9 @@ fn a_process_in_groups_of_its_own_is_measured_and_its_end_is_noticed() {
     let Some(mut groups) = OwnGroups::new() else {
         // Only root may make groups; the test above reads whatever groups there are.
         assert!(fs::create_dir(Path::new("/sys/fs/cgroup/longshore-test")).is_err());
+        // Past the test harness, which would keep it: `cargo xtask test` counts such lines.
+        let said = b"SKIPPED a_process_in_groups_of_its_own: only root may make groups\n";
+        std::io::stderr().write_all(said).unwrap();
         return;
     };
     let cgroup = Cgroup::of_process(groups.child.id()).unwrap();

@@ -186,7 +186,7 @@ fn what_appears_late_of_a_finished_owner_is_still_a_dead_owners() {
     assert!(again.reason().ends_with("has ended"), "{}", again.reason());
     assert!(matches!(owner.claim(&run), Claim::Alive), "the second claim is exclusive, too");
     again.finish().unwrap();
-    assert_eq!(fs::read_dir(leases(&run)).unwrap().count(), 0);
+    assert!(!leases(&run).exists());
 }
 
 #[test]
@@ -223,6 +223,18 @@ fn from_another_run_directory_only_the_process_is_evidence() {
     let domain = owner.domain_with(NAMESPACES, "1-1");
     let judged = run_of_reaper.liveness(APPLICATION, &owner.id, &domain);
     assert!(matches!(judged, Liveness::Unknown(_)), "{judged:?}");
+}
+
+#[test]
+fn a_reaper_that_left_something_of_anothers_directory_can_go_on_later() {
+    let (_directory, run) = run();
+    let (_other, elsewhere) = self::run();
+    let mut owner = Owner::start(&run);
+    owner.kill();
+    for _ in 0..2 {
+        drop(dead(owner.claim(&elsewhere)));
+    }
+    dead(owner.claim(&elsewhere)).finish().unwrap();
 }
 
 #[test]
@@ -349,5 +361,5 @@ fn a_sweeper_never_catches_an_owner_between_its_birth_and_its_lock() {
         assert_eq!(reaper.liveness(APPLICATION, lease.owner(), &domain), Liveness::Alive);
         lease.release().unwrap();
     }
-    assert_eq!(fs::read_dir(self::leases(&run)).unwrap().count(), 0);
+    assert!(!self::leases(&run).exists());
 }

@@ -61,7 +61,14 @@ struct Work<P, V> {
     waiters: usize,
     outcome: watch::Receiver<Outcome<V>>,
     progress: watch::Receiver<Option<P>>,
-    task: AbortHandle,
+    // None for as long as the first asker is about to hand it to its runtime.
+    task: Option<AbortHandle>,
+}
+
+/// Work that is to be handed to a runtime.
+struct Begun<K: Eq + Hash, P, V> {
+    landing: Landing<K, P, V>,
+    progress: watch::Sender<Option<P>>,
 }
 
 /// How shared work ended for one waiter.
@@ -108,6 +115,9 @@ impl FlightError {
     }
 }
 
+/// A place among those who wait, and the work if it is new.
+type Joined<K, P, V> = (Waiter<K, P, V>, Option<Begun<K, P, V>>);
+
 impl<K, P, V> Flight<K, P, V>
 where
     K: Clone + Eq + Hash + Send + 'static,
@@ -135,6 +145,30 @@ where
         W: Future<Output = Result<V, Error>> + Send + 'static,
     {
         let runtime = tokio::runtime::Handle::current();
+        let (waiter, begun) = self.take_place(key, deadline);
+        if let Some(Begun { landing, progress }) = begun {
+            let number = landing.number;
+            // Not under the lock: a runtime that is shutting down drops the work at once, which
+            // takes the lock to land it.
+            let task = runtime.spawn(async move {
+                let result = make(ProgressSender(progress)).await;
+                landing.land(result);
+            });
+            let mut works = self.shared.lock();
+            // The waiter that is about to be returned keeps it there, unless it is done.
+            if let Some(work) = works.by_key.get_mut(&waiter.place.key)
+                && work.number == number
+            {
+                work.task = Some(task.abort_handle());
+            }
+        }
+        waiter
+    }
+
+    /// A place among those who wait for the work for `key`, and what is to be done if there was
+    /// none.
+    fn take_place(&self, key: K, deadline: Option<Duration>) -> Joined<K, P, V> {
+        let mut begun = None;
         let mut works = self.shared.lock();
         let number = works.next;
         works.next += 1;
@@ -150,23 +184,20 @@ where
                     outcome: outcome_sender,
                     result: None,
                 };
-                let task = runtime.spawn(async move {
-                    let result = make(ProgressSender(progress_sender)).await;
-                    landing.land(result);
-                });
-                let task = task.abort_handle();
-                entry.insert(Work { number, waiters: 0, outcome, progress, task })
+                begun = Some(Begun { landing, progress: progress_sender });
+                entry.insert(Work { number, waiters: 0, outcome, progress, task: None })
             }
         };
         work.waiters += 1;
         let now = Instant::now();
-        Waiter {
+        let waiter = Waiter {
             // A deadline that no clock reaches is none.
             deadline: deadline.and_then(|after| Some((now.checked_add(after)?, after))),
             outcome: work.outcome.clone(),
             progress: ProgressReceiver(work.progress.clone()),
             place: Place { shared: Arc::clone(&self.shared), key, number: work.number },
-        }
+        };
+        (waiter, begun)
     }
 
     /// How many works are under way.
@@ -280,8 +311,8 @@ impl<K: Eq + Hash, P, V> Drop for Place<K, P, V> {
             let work = works.by_key.remove(&self.key);
             drop(works);
             // The runtime drops the work; who asks from now on starts another one.
-            if let Some(work) = work {
-                work.task.abort();
+            if let Some(task) = work.and_then(|work| work.task) {
+                task.abort();
             }
         }
     }

@@ -13,12 +13,15 @@ use tokio::time::Instant;
 ///
 /// Only errors that say so ([`Error::is_retryable`]) are. The pause before the n-th new attempt is
 /// a random part, evenly between nothing and all, of `first_pause` × 2ⁿ⁻¹, or of `longest_pause`
-/// where that is less: many who failed together do not come back together.
+/// where that is less: many who failed together do not come back together. Where the other side
+/// says how long it wants to be left alone ([`Error::asks_to_wait`]), the pause is at least that; if
+/// that is longer than the policy's [`patience`](Self::patience), there is no new attempt.
 #[derive(Debug, Clone)]
 pub struct RetryPolicy {
     attempts: u32,
     first_pause: Duration,
     longest_pause: Duration,
+    patience: Duration,
     total: Option<Duration>,
     seed: Option<u64>,
 }
@@ -29,6 +32,7 @@ impl Default for RetryPolicy {
             attempts: 5,
             first_pause: Duration::from_millis(200),
             longest_pause: Duration::from_secs(10),
+            patience: Duration::from_secs(60),
             total: None,
             seed: None,
         }
@@ -69,6 +73,14 @@ impl RetryPolicy {
         self
     }
 
+    /// The longest that the other side can ask to be left alone before a new attempt; a minute at
+    /// first.
+    #[must_use]
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
     /// A bound for all attempts and pauses together.
     #[must_use]
     pub fn total(mut self, total: Duration) -> Self {
@@ -103,8 +115,13 @@ impl RetryPolicy {
         let work = attempt
             .retry(self.pauses())
             .when(Error::is_retryable)
-            .adjust(|_, pause| {
-                pause.filter(|pause| end.is_none_or(|end| Instant::now() + *pause < end))
+            .adjust(|error, pause| {
+                let pause = pause?.max(error.asks_to_wait().unwrap_or_default());
+                let is_patient = error.asks_to_wait().is_none_or(|asked| asked <= self.patience);
+                // A pause that no clock reaches the end of is beyond every bound.
+                let over = Instant::now().checked_add(pause);
+                let in_time = end.is_none_or(|end| over.is_some_and(|over| over < end));
+                (is_patient && in_time).then_some(pause)
             })
             .notify(|error, pause| {
                 tracing::info!(op, what, %error, ?pause, "failed and is tried again");
@@ -239,6 +256,44 @@ mod tests {
         let (result, attempts) = run(&policy, 99, ErrorKind::RegistryBusy).await;
         assert_eq!(result.unwrap_err().kind(), ErrorKind::RegistryBusy);
         assert_eq!((attempts, start.elapsed()), (1, Duration::ZERO));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_asks_to_be_left_alone_is_left_alone_unless_it_is_for_too_long() {
+        let asked = |seconds: u32| async move {
+            let start = Instant::now();
+            let attempts = Cell::new(0_u32);
+            let policy = RetryPolicy::new().attempts(3).patience(20 * SECOND);
+            let result: Result<()> = policy
+                .run("pull", "busybox", || async {
+                    attempts.set(attempts.get() + 1);
+                    Err(busy().retry_after(seconds * SECOND))
+                })
+                .await;
+            assert_eq!(result.unwrap_err().asks_to_wait(), Some(seconds * SECOND));
+            (attempts.get(), start.elapsed())
+        };
+        assert_eq!(asked(20).await, (3, 40 * SECOND));
+        assert_eq!(asked(21).await, (1, Duration::ZERO));
+        // A pause of the policy's own that is longer counts.
+        let (attempts, time) = asked(0).await;
+        assert!(attempts == 3 && time > Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_asks_to_be_left_alone_for_ever_is() {
+        for patience in [20 * SECOND, Duration::MAX] {
+            let policy = RetryPolicy::new().patience(patience).total(3600 * SECOND);
+            let attempts = Cell::new(0_u32);
+            let result: Result<()> = policy
+                .run("pull", "busybox", || async {
+                    attempts.set(attempts.get() + 1);
+                    Err(busy().retry_after(Duration::MAX))
+                })
+                .await;
+            assert_eq!(result.unwrap_err().kind(), ErrorKind::RegistryBusy);
+            assert_eq!(attempts.get(), 1);
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -288,6 +288,27 @@ fn the_end_of_the_runtime_that_works_is_an_error_for_waiters_elsewhere() {
     assert!(again.is_ok());
 }
 
+#[test]
+fn on_a_runtime_that_has_been_shut_down_the_work_is_abandoned_at_once() {
+    let (done, outcome) = std::sync::mpsc::channel();
+    // A thread of its own: if it hangs, the test still ends.
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let handle = runtime.handle().clone();
+        drop(runtime);
+        let flight = Pull::new();
+        let waiter = {
+            let _inside = handle.enter();
+            flight.join("a", None, |_| async { Ok(1) })
+        };
+        let other = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        done.send((other.block_on(waiter.wait()), flight.under_way())).unwrap();
+    });
+    let (outcome, left) = outcome.recv_timeout(10 * SECOND).expect("joining does not hang");
+    assert!(matches!(outcome, Err(FlightError::Abandoned)), "{outcome:?}");
+    assert_eq!(left, 0);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn under_load_nobody_is_lost_and_nothing_is_left() {
     let (flight, begun) = (Flight::<usize, (), usize>::new(), Arc::new(AtomicUsize::new(0)));

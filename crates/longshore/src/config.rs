@@ -27,6 +27,10 @@ pub struct Config {
     /// Credentials for the registries from which the Docker backend pulls.
     #[cfg(feature = "docker")]
     pub credentials: crate::CredentialsConfig,
+    /// The pool of networks that are made beforehand, for tasks that ask to borrow one. Without a
+    /// size there is none.
+    #[cfg(feature = "prefork")]
+    pub prefork: crate::prefork::PoolOptions,
     /// The backend in memory.
     #[cfg(feature = "mock")]
     pub mock: crate::MockConfig,

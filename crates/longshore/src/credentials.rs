@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use longshore_driver_api::{CredentialSource, Result};
+use longshore_driver_api::CredentialSource;
 use longshore_images::{Chain, ConfigFile, InlineConfig};
 use serde::{Deserialize, Serialize};
 
@@ -24,18 +24,17 @@ pub struct CredentialsConfig {
 }
 
 impl CredentialsConfig {
-    /// The sources, put together.
-    ///
-    /// # Errors
-    ///
-    /// `InvalidInput` if what the variable holds is no configuration.
-    pub fn source(&self) -> Result<Arc<dyn CredentialSource>> {
-        let mut chain = Chain::new();
-        if let Some(inline) = InlineConfig::from_env(&self.variable)? {
-            chain = chain.then(inline);
-        }
+    /// The sources, put together. The variable is read now, and what is wrong with it stays unsaid
+    /// until a credential is asked for: whoever pulls nothing needs none.
+    #[must_use]
+    pub fn source(&self) -> Arc<dyn CredentialSource> {
+        let chain = match InlineConfig::from_env(&self.variable) {
+            Ok(Some(inline)) => Chain::new().then(inline),
+            Ok(None) => Chain::new(),
+            Err(error) => Chain::new().then_error(error),
+        };
         let file = self.file.as_ref().map_or_else(ConfigFile::usual, ConfigFile::new);
-        Ok(Arc::new(chain.then(file)))
+        Arc::new(chain.then(file))
     }
 }
 

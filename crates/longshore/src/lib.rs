@@ -59,6 +59,8 @@
 //!   the root: the whole of `longshore-driver-api`.
 //! - [`open`] opens a backend from a [`Config`]; [`registry`] has all of this build by name.
 //! - [`image_ref`] reads references to images, [`stats`] holds samples and makes series shorter.
+//! - `prefork` is the pool of networks that are made beforehand: a [`Config`] with a size for it opens
+//!   the driver with one, for tasks whose network is [`NetworkMode::Prefork`].
 //! - `docker` and `mock` are the backends; `host` has the leases by which a dead owner is known.
 //!
 //! # Dropping and closing
@@ -72,13 +74,17 @@
 //! # Features
 //!
 //! - `docker` (default): the Docker backend.
+//! - `prefork` (default): the pool of networks that are made beforehand.
 //! - `mock`: the backend in memory, for tests.
+//! - `metrics`: what is measured, for a recorder of the crate `metrics`.
 
 #![deny(missing_docs)]
 
 mod config;
 #[cfg(feature = "docker")]
 mod credentials;
+#[cfg(all(feature = "docker", feature = "prefork"))]
+mod late;
 #[cfg(feature = "mock")]
 mod mock_config;
 mod open;
@@ -94,7 +100,11 @@ pub use longshore_host as host;
 pub use longshore_image_ref as image_ref;
 #[cfg(feature = "mock")]
 pub use longshore_mock as mock;
+#[cfg(feature = "prefork")]
+pub use longshore_prefork as prefork;
 pub use longshore_stats as stats;
 #[cfg(feature = "mock")]
 pub use mock_config::{MockConfig, MockImage, MockStep};
+#[cfg(feature = "prefork")]
+pub use open::open_with_pool;
 pub use open::{open, registry};

@@ -93,6 +93,9 @@ async fn an_address_that_cannot_be_used_is_not_passed_over() {
 #[test]
 fn an_unknown_key_is_an_error_in_every_section() {
     let mut wrong = vec!["diver = \"x\"", "[mock]\nimage = 1", "[mock.images.a]\nprogram = 1"];
+    let pool = if cfg!(feature = "prefork") { "pre_fork_size" } else { "pre_fork_pool_size" };
+    let pool = format!("[prefork]\n{pool} = 1");
+    wrong.push(&pool);
     if cfg!(feature = "docker") {
         wrong.extend(["[docker]\nhots = \"x\"", "[credentials]\npath = \"x\""]);
     } else {
@@ -129,4 +132,36 @@ async fn a_strangers_backend_is_registered_beside_ours() {
     let driver = registry.open("mine", Config::default()).await.unwrap();
     let exit = driver.run_task(TaskSpec::builder("x").build().unwrap()).await.unwrap();
     assert_eq!(exit.outcome, Outcome::Code(9));
+}
+
+#[cfg(feature = "prefork")]
+#[tokio::test]
+async fn a_pool_of_the_seeds_keys_lends_and_goes_with_the_driver() {
+    let text = r#"
+        driver = "mock"
+        [prefork]
+        pre_fork_pool_size = 2
+        pre_fork_image = "busybox"
+        pre_fork_cmd = "tail -f /dev/null"
+        pre_fork_networks = "bridge none"
+        pre_fork_use_once = 1
+        [mock.images.busybox]
+        entrypoint = ["tail"]
+        programs.tail = ["forever"]
+    "#;
+    let (driver, pool) = longshore::open_with_pool(config(text)).await.unwrap();
+    let borrower = || TaskSpec::builder("x").network(longshore::NetworkMode::Prefork).build();
+    let exit = driver.run_task(borrower().unwrap()).await.unwrap();
+    assert_eq!(exit.network, longshore::NetworkReport::Lent);
+    let networks: Vec<_> = pool.slots().into_iter().map(|slot| slot.network).collect();
+    assert_eq!(networks, ["bridge", "none"]);
+    assert_eq!(pool.usage().recycled, 1);
+    driver.close().await.unwrap();
+    assert_eq!(pool.usage().size(), 0);
+
+    let driver = open(Config::of("mock")).await.unwrap();
+    let error = driver.run_task(borrower().unwrap()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    let error = longshore::open_with_pool(Config::of("mock")).await.unwrap_err();
+    assert!(error.to_string().contains("pre_fork_pool_size"), "{error}");
 }

@@ -4,7 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use longshore_driver_api::{Anonymous, Capabilities, CgroupVersion, CredentialSource, ImageRef};
+use longshore_driver_api::{
+    Anonymous, Capabilities, CgroupVersion, CredentialSource, ImageRef, LeastUsed, NamespaceSource,
+};
 
 type Refuse = Arc<dyn Fn(&ImageRef) -> bool + Send + Sync>;
 
@@ -32,6 +34,8 @@ pub struct Config {
     pub(crate) stats_interval: Duration,
     pub(crate) credentials: Arc<dyn CredentialSource>,
     pub(crate) refuse: Option<Refuse>,
+    pub(crate) networks: LeastUsed,
+    pub(crate) namespaces: Option<Arc<dyn NamespaceSource>>,
 }
 
 impl Config {
@@ -48,6 +52,8 @@ impl Config {
             stats_interval: Duration::from_secs(1),
             credentials: Arc::new(Anonymous),
             refuse: None,
+            networks: LeastUsed::new([""; 0]),
+            namespaces: None,
         }
     }
 
@@ -100,7 +106,7 @@ impl Config {
         self
     }
 
-    /// Sets the time between two samples of statistics, 1 s at first.
+    /// Sets the time between two samples of statistics for tasks that do not choose it, 1 s at first.
     #[must_use]
     pub fn stats_interval(mut self, time: Duration) -> Self {
         self.stats_interval = time;
@@ -111,6 +117,23 @@ impl Config {
     #[must_use]
     pub fn credentials(mut self, source: Arc<dyn CredentialSource>) -> Self {
         self.credentials = source;
+        self
+    }
+
+    /// Sets the networks of which a task gets one that leaves the choice to its driver: the one
+    /// that fewest containers are on. Drivers that are opened with clones of this count together.
+    #[must_use]
+    pub fn networks(mut self, names: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        self.networks = LeastUsed::new(names);
+        self
+    }
+
+    /// Sets who lends networks to the tasks that ask for a borrowed one. The driver closes it when
+    /// it is closed itself.
+    #[must_use]
+    pub fn namespaces(mut self, source: Arc<dyn NamespaceSource>) -> Self {
+        self.namespaces = Some(source);
+        self.capabilities.prefork = true;
         self
     }
 
@@ -151,19 +174,32 @@ fn everything() -> Capabilities {
         &mut can.separate_stderr,
         &mut can.output_end,
         &mut can.tty,
+        &mut can.tty_size,
         &mut can.freeze,
+        &mut can.exec,
+        &mut can.exec_kill,
+        &mut can.copy,
+        &mut can.exec_proves_start,
         &mut can.stats,
+        &mut can.stats_interval,
         &mut can.memory_limit,
         &mut can.swap_limit,
         &mut can.cpu_limit,
+        &mut can.cpu_shares,
+        &mut can.cpuset,
         &mut can.pids_limit,
         &mut can.fs_size,
         &mut can.seccomp,
         &mut can.apparmor,
         &mut can.devices,
+        &mut can.health,
+        &mut can.publish_ports,
+        &mut can.several_networks,
         &mut can.pull,
+        &mut can.recover,
         &mut can.proves_signal,
         &mut can.proves_start,
+        &mut can.proves_one,
         &mut can.proves_oom,
         &mut can.counts_oom,
     ] {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use longshore_driver_api::{Credential, NotStarted, Signal, TaskSpec};
+use longshore_driver_api::{Credential, HealthCheck, NotStarted, Signal, TaskSpec};
 
 use crate::Program;
 
@@ -25,8 +25,10 @@ pub struct Image {
     entrypoint: Vec<String>,
     command: Vec<String>,
     stop_signal: Option<Signal>,
+    health: Option<Vec<String>>,
     volumes: BTreeSet<String>,
     pub(crate) credential: Option<Credential>,
+    platform: Option<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -83,6 +85,14 @@ impl Image {
         self
     }
 
+    /// Sets the program, with its arguments, that finds out whether a task does well, for tasks
+    /// that do not say themselves.
+    #[must_use]
+    pub fn health(mut self, words: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.health = Some(words.into_iter().map(Into::into).collect());
+        self
+    }
+
     /// Declares a volume: every container has an anonymous one of its own there.
     #[must_use]
     pub fn volume(mut self, path: impl Into<String>) -> Self {
@@ -95,6 +105,20 @@ impl Image {
     pub fn needs(mut self, credential: Credential) -> Self {
         self.credential = Some(credential);
         self
+    }
+
+    /// Sets the platform that it is for, such as `linux/arm64`. At first it is for every one.
+    #[must_use]
+    pub fn platform(mut self, platform: impl Into<String>) -> Self {
+        self.platform = Some(platform.into());
+        self
+    }
+
+    /// The platform that it is for, where that is another than is asked for.
+    pub(crate) fn other_platform(&self, asked: Option<&str>) -> Option<&str> {
+        let have = self.platform.as_deref()?;
+        let mut pairs = asked?.split('/').zip(have.split('/'));
+        pairs.any(|(asked, have)| asked != have).then_some(have)
     }
 
     /// The words that a task runs: as a real engine puts them together.
@@ -115,6 +139,15 @@ impl Image {
             Some(File::Program(program)) => Ok(program.clone()),
             Some(File::NotExecutable) => Err(NotStarted::NotExecutable),
             None => self.any.clone().ok_or(NotStarted::NotFound),
+        }
+    }
+
+    /// What finds out whether a task does well.
+    pub(crate) fn health_of(&self, spec: &TaskSpec) -> Option<Vec<String>> {
+        match &spec.health.check {
+            HealthCheck::Run(words) => Some(words.clone()),
+            HealthCheck::Off => None,
+            _ => self.health.clone(),
         }
     }
 

@@ -109,7 +109,11 @@
 //!   when it goes on itself, as with a real freezer.
 //! - **Memory** is counted where a program asks for it ([`Process::allocate`]); the one that asks for
 //!   too much is killed.
-//! - **What is not there**: files, networks and CPUs. Limits on them are accepted and have no effect,
+//! - **Borrowed networks** ([`Config::namespaces`]) are joined as far as can be seen: a task cannot be
+//!   started when its placeholder does not run, and its exit says when the placeholder died.
+//! - **Files** are only those that were copied into a container, or that its programs wrote with
+//!   [`Process::write_file`]. At first there are the folders `/` and `/tmp`.
+//! - **What is not there**: networks and CPUs. Limits on them are accepted and have no effect,
 //!   but for `cpus`, which makes [`Process::burn`] take longer. Retries too: a real driver tries
 //!   some calls again by itself, the mock shows each failure to its caller.
 //!
@@ -122,11 +126,15 @@ mod container;
 mod driver;
 mod ended;
 mod engine;
+mod exec;
+mod exit;
+mod files;
 mod freezer;
 mod image;
 mod log;
 mod op;
 mod pipe;
+mod placeholders;
 mod process;
 mod program;
 mod refuse;
@@ -143,6 +151,7 @@ pub use engine::{ContainerInfo, Containers, Counts, Engine, OwnerState};
 pub use image::Image;
 pub use log::{Call, CallLog, CallResult};
 pub use op::{Calling, Op};
+pub use placeholders::MockPlaceholders;
 pub use process::{Child, Input, Memory, Output, Process, Trap};
 pub use program::Program;
 pub use rule::Rule;

@@ -35,10 +35,24 @@ pub enum Op {
     Signal,
     /// `Running::resize`.
     Resize,
+    /// `Container::exec`.
+    Exec,
+    /// A kill of a further process, sent because of `Exec::cancel` or its output limit.
+    ExecKill,
+    /// `Exec::resize`.
+    ExecResize,
+    /// `Running::network`, when it is asked for the first time.
+    Network,
+    /// `Container::copy_in`.
+    CopyIn,
+    /// `Container::copy_out`.
+    CopyOut,
     /// The removal of a container: by `Container::close`, by the reaper, or by `Driver::reap`.
     Remove,
     /// `Container::close`. The engine is asked by [`Remove`](Self::Remove), so no rule applies.
     Close,
+    /// `Driver::recover`.
+    Recover,
     /// `Driver::reap`: the listing. Each removal is a [`Remove`](Self::Remove).
     Reap,
     /// `Driver::close`. The engine is asked by [`Remove`](Self::Remove), so no rule applies.
@@ -67,8 +81,15 @@ impl Op {
             Self::Kill => "kill",
             Self::Signal => "signal",
             Self::Resize => "resize",
+            Self::Exec => "exec",
+            Self::ExecKill => "kill exec",
+            Self::ExecResize => "resize exec",
+            Self::Network => "network",
+            Self::CopyIn => "copy in",
+            Self::CopyOut => "copy out",
             Self::Remove => "remove",
             Self::Close => "close",
+            Self::Recover => "recover",
             Self::Reap => "reap",
             Self::CloseDriver => "close driver",
         }

@@ -30,6 +30,10 @@ pub(crate) struct Writer(Arc<Mutex<State>>);
 #[derive(Debug)]
 pub(crate) struct Reader(Arc<Mutex<State>>);
 
+/// A look at a pipe that is none of its ends.
+#[derive(Debug, Clone)]
+pub(crate) struct Tap(Arc<Mutex<State>>);
+
 /// Waking may run code of others, so no lock is held then.
 fn wake(wakers: Vec<Waker>) {
     wakers.into_iter().for_each(Waker::wake);
@@ -42,11 +46,22 @@ struct State {
     readers: usize,
     unread: Unread,
     wakers: Vec<Waker>,
+    /// How many bytes were written, read or not.
+    written: u64,
+    /// All of them, where they are kept.
+    kept: Option<Vec<u8>>,
 }
 
 pub(crate) fn pipe(unread: Unread) -> (Writer, Reader) {
-    let state =
-        State { bytes: VecDeque::new(), writers: 1, readers: 1, unread, wakers: Vec::new() };
+    let state = State {
+        bytes: VecDeque::new(),
+        writers: 1,
+        readers: 1,
+        unread,
+        wakers: Vec::new(),
+        written: 0,
+        kept: None,
+    };
     let state = Arc::new(Mutex::new(state));
     (Writer(Arc::clone(&state)), Reader(state))
 }
@@ -62,11 +77,49 @@ impl State {
     fn take_wakers(&mut self) -> Vec<Waker> {
         std::mem::take(&mut self.wakers)
     }
+
+    fn note(&mut self, bytes: &[u8]) {
+        self.written += bytes.len() as u64;
+        if let Some(kept) = &mut self.kept {
+            kept.extend_from_slice(bytes);
+        }
+    }
 }
 
 impl Reader {
     pub(crate) fn is_empty(&self) -> bool {
         self.0.lock().bytes.is_empty()
+    }
+}
+
+impl Writer {
+    pub(crate) fn tap(&self) -> Tap {
+        Tap(Arc::clone(&self.0))
+    }
+}
+
+impl Tap {
+    /// Keeps every byte that is written from now on.
+    pub(crate) fn keep(&self) {
+        self.0.lock().kept.get_or_insert_default();
+    }
+
+    /// A new reader, in place of one that has gone. It begins at this position of all that was
+    /// written if that was kept, and else with what is written next; so many bytes are missing then.
+    pub(crate) fn reader(&self, position: u64) -> (Reader, u64) {
+        let mut state = self.0.lock();
+        state.readers += 1;
+        let behind = state.written.saturating_sub(position);
+        let missing = match &state.kept {
+            Some(kept) => {
+                let from = usize::try_from(position).unwrap_or(usize::MAX).min(kept.len());
+                state.bytes = kept[from..].iter().copied().collect();
+                0
+            }
+            None => behind.saturating_sub(state.bytes.len() as u64),
+        };
+        drop(state);
+        (Reader(Arc::clone(&self.0)), missing)
     }
 }
 
@@ -81,17 +134,22 @@ impl AsyncWrite for Writer {
         let mut state = self.0.lock();
         let taken = if state.readers == 0 {
             match state.unread {
-                Unread::Discard => bytes.len(),
+                Unread::Discard => {
+                    state.note(bytes);
+                    bytes.len()
+                }
                 Unread::Fail => return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
             }
         } else {
-            let room = CAPACITY - state.bytes.len();
+            // What was kept and is to be read again may be more.
+            let room = CAPACITY.saturating_sub(state.bytes.len());
             if room == 0 && !bytes.is_empty() {
                 state.wait(cx);
                 return Poll::Pending;
             }
             let taken = room.min(bytes.len());
             state.bytes.extend(&bytes[..taken]);
+            state.note(&bytes[..taken]);
             let waiting = state.take_wakers();
             drop(state);
             wake(waiting);
@@ -199,6 +257,24 @@ mod tests {
         let mut all = Vec::new();
         reader.read_to_end(&mut all).await.unwrap();
         assert_eq!(all, b"late");
+    }
+
+    #[tokio::test]
+    async fn a_later_reader_gets_what_was_kept_or_is_told_how_much_is_missing() {
+        let kept = pipe(Unread::Discard);
+        kept.0.tap().keep();
+        for (keeps, (mut writer, reader)) in [(true, kept), (false, pipe(Unread::Discard))] {
+            writer.write_all(b"one").await.unwrap();
+            drop(reader);
+            writer.write_all(b"two").await.unwrap();
+            let (mut reader, missing) = writer.tap().reader(2);
+            writer.write_all(b"three").await.unwrap();
+            drop(writer);
+            let mut all = Vec::new();
+            reader.read_to_end(&mut all).await.unwrap();
+            let expected: (&[u8], u64) = if keeps { (b"etwothree", 0) } else { (b"three", 4) };
+            assert_eq!((&all[..], missing), expected);
+        }
     }
 
     #[tokio::test]

@@ -1,6 +1,8 @@
 //! What a driver refuses because it cannot do it.
 
-use longshore_driver_api::{Capabilities, Error, ErrorKind, PullPolicy, Result, Seccomp, Task};
+use longshore_driver_api::{
+    Capabilities, Error, ErrorKind, Health, NetworkMode, PullPolicy, Result, Seccomp, Task,
+};
 
 use crate::Op;
 
@@ -12,7 +14,9 @@ pub(crate) fn check(task: &Task, can: &Capabilities) -> Result<()> {
         ("stdin", task.io.stdin.is_some(), can.stdin),
         ("a stderr apart from stdout", task.io.stderr.is_some() && !spec.tty, can.separate_stderr),
         ("statistics", task.io.stats.is_some(), can.stats),
+        ("stats_interval", spec.stats_interval.is_some(), can.stats_interval),
         ("tty", spec.tty, can.tty),
+        ("tty_size", spec.tty_size.is_some(), can.tty_size),
         ("pull = \"always\"", spec.pull == PullPolicy::Always, can.pull),
         ("platform", spec.platform.as_ref().is_some_and(|wanted| !runs(wanted, can)), false),
         (
@@ -21,16 +25,18 @@ pub(crate) fn check(task: &Task, can: &Capabilities) -> Result<()> {
             can.memory_limit,
         ),
         ("limits.swap", limits.swap.is_some_and(|swap| swap.bytes() > 0), can.swap_limit),
-        (
-            "limits.cpus",
-            limits.cpus.is_some() || limits.cpu_shares.is_some() || limits.cpuset.is_some(),
-            can.cpu_limit,
-        ),
+        ("limits.cpus", limits.cpus.is_some(), can.cpu_limit),
+        ("limits.cpu_shares", limits.cpu_shares.is_some(), can.cpu_shares),
+        ("limits.cpuset", limits.cpuset.is_some(), can.cpuset),
         ("limits.pids", limits.pids.is_some(), can.pids_limit),
         ("limits.fs_size", limits.fs_size.is_some(), can.fs_size),
         ("security.seccomp", spec.security.seccomp != Seccomp::Default, can.seccomp),
         ("security.apparmor", spec.security.apparmor.is_some(), can.apparmor),
         ("devices", !spec.devices.is_empty(), can.devices),
+        ("health", spec.health != Health::default(), can.health),
+        ("network.publish", !spec.network.publish.is_empty(), can.publish_ports),
+        ("network.also", !spec.network.also.is_empty(), can.several_networks),
+        ("network.mode = \"prefork\"", spec.network.mode == NetworkMode::Prefork, can.prefork),
         ("recoverable_for", spec.recoverable_for.is_some(), can.recover),
     ];
     let refused: Vec<&str> = asked

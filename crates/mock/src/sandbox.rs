@@ -1,17 +1,20 @@
 //! A container as the engine sees it: processes, what they use, and how they ended.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
-use longshore_driver_api::{NotStarted, Signal, State, TaskSpec, TtySize};
+use longshore_driver_api::{Loan, NetworkInfo, NotStarted, Signal, State, TaskSpec, TtySize};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::engine::Shared;
+use crate::files::Files;
 use crate::freezer::Freezer;
-use crate::process::{Inner, Streams};
+use crate::pipe::Tap;
+use crate::process::{Inner, Kin, Streams};
 use crate::{Ended, Program};
 
 /// A container on the engine.
@@ -25,9 +28,18 @@ pub(crate) struct Sandbox {
     pub(crate) spec: TaskSpec,
     pub(crate) freezer: Arc<Freezer>,
     pub(crate) tty: watch::Sender<Option<TtySize>>,
+    pub(crate) files: Mutex<Files>,
     handle: Handle,
     cgroup: Mutex<Cgroup>,
+    network: Mutex<NetworkInfo>,
     life: watch::Sender<Life>,
+    /// Whose namespaces it joins. They are given back when it is gone.
+    loan: Mutex<Option<Arc<Loan>>>,
+    /// Who has recovered it last.
+    pub(crate) adopter: Mutex<Option<String>>,
+    /// Where a later owner finds its output.
+    pub(crate) taps: Mutex<Taps>,
+    pub(crate) started: OnceLock<Instant>,
     engine: Weak<Shared>,
 }
 
@@ -38,6 +50,13 @@ pub(crate) struct Identity {
     pub(crate) application: String,
     pub(crate) owner: String,
     pub(crate) labels: BTreeMap<String, String>,
+}
+
+/// The output streams of a task that can be recovered.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Taps {
+    pub(crate) stdout: Option<Tap>,
+    pub(crate) stderr: Option<Tap>,
 }
 
 /// How far a container is in its life on the engine.
@@ -76,8 +95,10 @@ impl Sandbox {
         spec: TaskSpec,
         handle: Handle,
         engine: Weak<Shared>,
+        loan: Option<Arc<Loan>>,
     ) -> Self {
         let Identity { id, application, owner, labels } = identity;
+        let tty = watch::Sender::new(spec.tty_size);
         let life = Life { phase: Phase::Created, end: None };
         Self {
             name: format!("longshore-{}", &id[..12.min(id.len())]),
@@ -87,12 +108,28 @@ impl Sandbox {
             labels,
             spec,
             freezer: Arc::new(Freezer::new()),
-            tty: watch::Sender::new(None),
+            tty,
+            files: Mutex::default(),
             handle,
             cgroup: Mutex::default(),
+            network: Mutex::default(),
             life: watch::Sender::new(life),
+            loan: Mutex::new(loan),
+            adopter: Mutex::default(),
+            taps: Mutex::default(),
+            started: OnceLock::new(),
             engine,
         }
+    }
+
+    pub(crate) fn loan(&self) -> Option<Arc<Loan>> {
+        self.loan.lock().clone()
+    }
+
+    /// The container whose namespaces it joins, if it does.
+    pub(crate) fn joins(&self) -> Option<String> {
+        let loan = self.loan();
+        loan.and_then(|loan| loan.namespaces().map(|it| it.holder.clone()))
     }
 
     pub(crate) fn life(&self) -> Life {
@@ -123,7 +160,8 @@ impl Sandbox {
     pub(crate) fn start(self: &Arc<Self>, program: &Program, argv: Vec<String>, streams: Streams) {
         self.set_phase(Phase::Created, Phase::Running, None);
         self.freezer.start();
-        self.spawn(program, argv, streams);
+        self.started.get_or_init(Instant::now);
+        self.spawn(program, argv, streams, Kin::default());
     }
 
     /// Says that there was nothing to start.
@@ -137,6 +175,7 @@ impl Sandbox {
         program: &Program,
         argv: Vec<String>,
         streams: Streams,
+        kin: Kin,
     ) -> Option<Arc<Inner>> {
         let process = {
             let mut cgroup = self.cgroup.lock();
@@ -153,7 +192,7 @@ impl Sandbox {
             let is_main = cgroup.started == 1;
             // An init is process 1, and its child the next.
             let pid = cgroup.started + u32::from(self.spec.security.init);
-            let process = Arc::new(Inner::new(Arc::clone(self), pid, is_main, argv, streams));
+            let process = Arc::new(Inner::new(Arc::clone(self), pid, is_main, kin, argv, streams));
             cgroup.processes.insert(pid, Arc::clone(&process));
             process
         };
@@ -165,6 +204,17 @@ impl Sandbox {
     pub(crate) fn kill(&self) {
         if let Some(main) = self.main() {
             main.end(Ended::Signal(Signal::KILL));
+        }
+    }
+
+    /// Kills a process and what it started that is still in its session.
+    pub(crate) fn kill_session(&self, leader: &Inner) {
+        let session = leader.kin().session;
+        let processes: Vec<_> = self.cgroup.lock().processes.values().cloned().collect();
+        for process in processes {
+            if process.kin().session == session {
+                process.end(Ended::Signal(Signal::KILL));
+            }
         }
     }
 
@@ -199,6 +249,14 @@ impl Sandbox {
         }
     }
 
+    pub(crate) fn network(&self) -> NetworkInfo {
+        self.network.lock().clone()
+    }
+
+    pub(crate) fn set_network(&self, info: NetworkInfo) {
+        *self.network.lock() = info;
+    }
+
     /// Kills everything in it and removes it.
     pub(crate) fn remove(&self) {
         self.kill();
@@ -209,6 +267,8 @@ impl Sandbox {
     pub(crate) fn vanish(&self) {
         self.life.send_modify(|life| life.phase = Phase::Removed);
         self.end_all();
+        let loan = self.loan.lock().take();
+        drop(loan);
         self.changed();
     }
 

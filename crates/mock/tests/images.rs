@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use longshore_driver_api::{
-    ContainerExt as _, Credential, Driver as _, DriverExt as _, ErrorKind, ImageRef, NotStarted,
-    Outcome, PullPolicy, Result, Signal, Task, TaskHooks, TaskSpec,
+    ContainerExt as _, Credential, Driver as _, DriverExt as _, ErrorKind, ImageRef, ImageStatus,
+    NotStarted, Outcome, PullPolicy, Result, Signal, Task, TaskHooks, TaskSpec,
 };
 use longshore_mock::{Config, Engine, Image, Op, Program, Rule};
 use tokio::time::{Duration, Instant, timeout};
@@ -135,4 +135,25 @@ async fn what_runs_is_what_the_image_and_the_task_say_together() {
         let words = format!("{:?} {:?}", spec.entrypoint, spec.args);
         assert_eq!(driver.run_task(spec).await.unwrap().outcome, outcome, "{words}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_image_for_another_platform_is_neither_there_nor_pulled() {
+    let engine = Engine::new();
+    let other = Image::new(Program::exit(0)).platform("linux/arm64/v8");
+    engine.add_image("here", other.clone()).unwrap();
+    engine.publish_image("afar", other).unwrap();
+    let driver = engine.driver(Config::new());
+    let of = |image: &str, platform: &str, pull: PullPolicy| {
+        let spec = TaskSpec::builder(image).platform(platform).pull(pull).build().unwrap();
+        driver.container(Task::new(spec)).unwrap()
+    };
+    let container = of("here", "linux/amd64", PullPolicy::Never);
+    assert_eq!(container.image_status().await.unwrap(), ImageStatus::NeedsPull);
+    let error = of("afar", "linux/amd64", PullPolicy::Missing).ensure_image().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ImageNotFound);
+    assert!(error.to_string().contains("linux/arm64/v8"), "{error}");
+    let arm = engine.driver(Config::new().capabilities(|can| can.platform = "linux/arm64".into()));
+    let spec = TaskSpec::builder("afar").platform("linux/arm64").build().unwrap();
+    arm.run_task(spec).await.unwrap();
 }

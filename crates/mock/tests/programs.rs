@@ -48,6 +48,13 @@ async fn steps_do_what_they_say() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_kill_after_a_childs_death_for_want_of_memory_is_told_as_what_it_may_be() {
+    let (exit, _) = run(Program::steps().child_out_of_memory().die(Signal::KILL), spec()).await;
+    assert_eq!(exit.outcome, Outcome::OutOfMemory);
+    assert_eq!(exit.alternatives, [Outcome::Signal(Signal::KILL)]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_program_that_panics_ends_with_101() {
     let (exit, _) = run(
         Program::new(|process| async move {

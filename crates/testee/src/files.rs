@@ -47,6 +47,14 @@ pub(crate) fn touch(args: &mut Args) -> Result<u8, Failure> {
     report(&Filled { asked, written, errno })
 }
 
+pub(crate) fn remove(args: &mut Args) -> Result<u8, Failure> {
+    let path: PathBuf = args.value("PATH")?;
+    let code = args.option("exit")?.unwrap_or(0);
+    args.finish()?;
+    std::fs::remove_file(&path).what(format!("remove {}", path.display()))?;
+    Ok(code)
+}
+
 pub(crate) fn open(args: &mut Args) -> Result<u8, Failure> {
     let asked = args.value("N")?;
     args.finish()?;

@@ -43,6 +43,7 @@ resources
   fork N [--hold MS]             how many sleeping children can be started
   fill PATH BYTES                writes a file until it is full
   touch DIR N                    makes empty files until there is no room for more
+  remove PATH [--exit N]         removes a file, itself too, and exits with N
   open N                         opens files until there are no descriptors left
 world
   world                          everything that its container decides, as JSON
@@ -88,6 +89,7 @@ fn run(mut args: Args) -> Result<u8, Failure> {
         "fork" => resources::fork(&mut args),
         "fill" => files::fill(&mut args),
         "touch" => files::touch(&mut args),
+        "remove" => files::remove(&mut args),
         "open" => files::open(&mut args),
         "read" => files::read(&mut args),
         "world" => world::world(&mut args),

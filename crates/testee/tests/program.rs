@@ -257,6 +257,10 @@ fn files_are_filled_touched_and_opened_up_to_the_limit() {
 
     let read = output(&["read", path.to_str().unwrap()]);
     assert!(read.stdout == vec![1; 100_000]);
+
+    let removed = output(&["remove", path.to_str().unwrap(), "--exit", "127"]);
+    assert_eq!(removed.status.code(), Some(127));
+    assert!(!path.exists());
 }
 
 #[test]

@@ -8,9 +8,10 @@ use std::error::Error;
 use std::future::pending;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use longshore_docker::DockerDriver;
-use longshore_driver_api::{Driver, DriverExt, Task, TaskIo};
+use longshore_driver_api::{ByteSize, Driver, DriverExt, Task, TaskIo};
 use longshore_tests::{Setup, config};
 
 const STAGES: &str = "opened, reserved, created, started, frozen, exited, closed, busy";
@@ -25,14 +26,19 @@ async fn main() -> Result<(), Box<dyn Error>> {
         return Err(format!("unknown stage {stage:?}: one of {STAGES}").into());
     }
     let setup = Setup::from_env();
-    let driver = DockerDriver::open(config(address, application, Path::new(run_dir))).await?;
+    let mut config = config(address, application, Path::new(run_dir));
+    // Its death is what matters, and not how long a busy engine takes for an answer.
+    config.timeouts.call = Duration::from_secs(20);
+    let driver = DockerDriver::open(config).await?;
     reached("opened", stage).await;
     if stage == "busy" {
         be_busy(&setup, Arc::new(driver)).await;
     }
     let program = if stage == "exited" { ["exit", "0"] } else { ["sleep", "forever"] };
     let (io, _output) = TaskIo::captured();
-    let container = driver.container(Task::new(setup.task(program).build()?).io(io))?;
+    // With a limit of memory the engine is asked about the end.
+    let spec = setup.task(program).memory(ByteSize::mib(64)).build()?;
+    let container = driver.container(Task::new(spec).io(io))?;
     reached("reserved", stage).await;
     container.create().await?;
     reached("created", stage).await;

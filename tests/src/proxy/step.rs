@@ -27,6 +27,8 @@ pub enum Step {
     Inspect,
     /// List containers.
     List,
+    /// What the engine tells by itself.
+    Events,
     /// Send a signal.
     Kill,
     /// Stop a container.
@@ -39,6 +41,8 @@ pub enum Step {
     Resize,
     /// A container's statistics.
     Stats,
+    /// What the engine has kept of a container's output.
+    Logs,
     /// Remove a container.
     Remove,
     /// Anything else.
@@ -58,6 +62,7 @@ impl Step {
             (_, ["_ping"]) => Self::Ping,
             ("GET", ["version"]) => Self::Version,
             ("GET", ["info"]) => Self::Info,
+            ("GET", ["events"]) => Self::Events,
             ("POST", ["images", "create"]) => Self::Pull,
             // An image's name may have slashes.
             ("GET", ["images", .., "json"]) if parts.len() > 2 => Self::Image,
@@ -66,6 +71,7 @@ impl Step {
             ("DELETE", ["containers", _]) => Self::Remove,
             ("GET", ["containers", _, "json"]) => Self::Inspect,
             ("GET", ["containers", _, "stats"]) => Self::Stats,
+            ("GET", ["containers", _, "logs"]) => Self::Logs,
             ("POST", ["containers", _, what]) => match *what {
                 "attach" => Self::Attach,
                 "wait" => Self::Wait,
@@ -109,6 +115,7 @@ mod tests {
             ("GET /version HTTP/1.1", Step::Version),
             ("GET /v1.41/version HTTP/1.1", Step::Version),
             ("GET /v1.41/info HTTP/1.1", Step::Info),
+            ("GET /v1.41/events?since=1 HTTP/1.1", Step::Events),
             ("GET /v1.41/images/a/b:c/json HTTP/1.1", Step::Image),
             ("GET /v1.41/images/json HTTP/1.1", Step::Other),
             ("POST /v1.41/images/create?fromImage=a HTTP/1.1", Step::Pull),
@@ -123,6 +130,7 @@ mod tests {
             ("POST /containers/0f/unpause HTTP/1.1", Step::Unpause),
             ("POST /containers/0f/resize?h=1&w=2 HTTP/1.1", Step::Resize),
             ("GET /containers/0f/stats?stream=1 HTTP/1.1", Step::Stats),
+            ("GET /containers/0f/logs?follow=1 HTTP/1.1", Step::Logs),
             ("DELETE /v1.41/containers/0f?force=1 HTTP/1.1", Step::Remove),
             ("POST /vault/containers HTTP/1.1", Step::Other),
             ("", Step::Other),

@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use longshore_driver_api::{
-    Container, Error, ErrorKind, ImageStatus, Result, Running, State, TaskHooks, TaskSpec,
+    Container, Error, ErrorKind, Exec, ExecSpec, ImageStatus, Result, Running, State, TarStream,
+    TaskHooks, TaskIo, TaskSpec,
 };
 
 use crate::Defect;
@@ -135,6 +136,18 @@ impl Container for BrokenContainer {
 
     async fn unfreeze(&self) -> Result<()> {
         self.inner.unfreeze().await
+    }
+
+    async fn exec(&self, spec: ExecSpec, io: TaskIo) -> Result<Arc<dyn Exec>> {
+        self.inner.exec(spec, io).await
+    }
+
+    async fn copy_in(&self, folder: &str, archive: TarStream) -> Result<()> {
+        self.inner.copy_in(folder, archive).await
+    }
+
+    async fn copy_out(&self, path: &str) -> Result<TarStream> {
+        self.inner.copy_out(path).await
     }
 
     async fn close(&self) -> Result<()> {

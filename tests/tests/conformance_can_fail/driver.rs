@@ -6,15 +6,16 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use longshore_conformance::{Fixture, Hosting, Scene};
+use longshore_conformance::{Fixture, Hosting, Lend, Scene};
 use longshore_driver_api::{
-    Capabilities, Container, Driver, Error, ErrorKind, ReapOptions, ReapReport, Result, State,
-    Task, TaskSpec,
+    Capabilities, Container, Driver, Error, ErrorKind, Handle, Lost, Missing, NamespaceSource,
+    ReapOptions, ReapReport, Recovered, Result, State, Task, TaskIo, TaskSpec,
 };
 use longshore_mock::{MockDriver, Rule};
 
 use crate::Defect;
 use crate::container::BrokenContainer;
+use crate::lease::BrokenSource;
 use crate::streams::{TwiceClosed, broken_io};
 use crate::support::fixture::InMemory;
 
@@ -39,14 +40,9 @@ impl BrokenFixture {
         let mock = InMemory::new(|_| {}).rule(late);
         Self { mock, defect, known: Arc::default() }
     }
-}
 
-#[async_trait]
-impl Fixture for BrokenFixture {
-    type Driver = BrokenDriver;
-
-    async fn open(&self) -> Result<Arc<BrokenDriver>> {
-        let inner = self.mock.open().await?;
+    /// The mock's driver with the defect.
+    fn broken(&self, inner: Arc<MockDriver>) -> BrokenDriver {
         let mut capabilities = inner.capabilities().clone();
         match self.defect {
             Defect::AcceptsAnything => capabilities.tty = false,
@@ -60,7 +56,16 @@ impl Fixture for BrokenFixture {
             _ => {}
         }
         let (defect, known) = (self.defect, Arc::clone(&self.known));
-        Ok(Arc::new(BrokenDriver { inner, defect, known, capabilities }))
+        BrokenDriver { inner, defect, known, capabilities }
+    }
+}
+
+#[async_trait]
+impl Fixture for BrokenFixture {
+    type Driver = BrokenDriver;
+
+    async fn open(&self) -> Result<Arc<BrokenDriver>> {
+        Ok(Arc::new(self.broken(self.mock.open().await?)))
     }
 
     fn scene(&self) -> Scene {
@@ -73,6 +78,18 @@ impl Fixture for BrokenFixture {
 
     async fn orphan(&self, spec: TaskSpec, stage: State) -> Result<Hosting> {
         self.mock.orphan(spec, stage).await
+    }
+
+    async fn abandoned(&self, spec: TaskSpec, written: u64) -> Result<Option<Handle>> {
+        self.mock.abandoned(spec, written).await
+    }
+
+    async fn open_borrowing(&self, lend: Lend<'_>) -> Result<Option<Arc<BrokenDriver>>> {
+        let lend = |placeholders| -> Arc<dyn NamespaceSource> {
+            Arc::new(BrokenSource { inner: lend(placeholders), defect: self.defect })
+        };
+        let opened = self.mock.open_borrowing(&lend).await?;
+        Ok(opened.map(|inner| Arc::new(self.broken(inner))))
     }
 }
 
@@ -126,6 +143,14 @@ impl Driver for BrokenDriver {
         let inner = self.inner.container(task)?;
         self.known.containers.lock().unwrap().push(Arc::downgrade(&inner));
         Ok(Arc::new(BrokenContainer::new(inner, self.defect, hooks)))
+    }
+
+    async fn recover(&self, handle: &Handle, io: TaskIo) -> Result<Recovered> {
+        let mut recovered = self.inner.recover(handle, io).await?;
+        if self.defect == Defect::KeepsQuietAboutLosses {
+            recovered.lost = Lost::new(Missing::Nothing, Missing::Nothing);
+        }
+        Ok(recovered)
     }
 
     async fn reap(&self, options: ReapOptions) -> Result<ReapReport> {

@@ -3,6 +3,7 @@
 
 mod container;
 mod driver;
+mod lease;
 mod running;
 mod streams;
 // The mock as the suite needs it, with the testee in memory.
@@ -29,8 +30,11 @@ enum Defect {
     IgnoresCancel,
     IgnoresOutputLimits,
     IgnoresTimeouts,
+    KeepsQuietAboutLosses,
+    KeepsWhatIsLent,
     LeavesATask,
     LeavesWhatIsOpen,
+    LosesInSilence,
     LosesWhatIsLeftAtTheEnd,
     NeedsARuntimeToDrop,
     NeverRemoves,
@@ -39,6 +43,7 @@ enum Defect {
     SamplesAfterTheEnd,
     ShowsTheEnvironment,
     SwapsStreams,
+    TakesAChildsDeathForTheTasks,
     TakesKillsForWantOfMemory,
     TakesLossForSuccess,
     TellsClosedTwice,
@@ -80,6 +85,9 @@ caught! {
         by "limits::beyond_the_limit_output_is_counted_and_thrown_away" because "delivered: 300000";
     a_kill_that_passes_for_want_of_memory: TakesKillsForWantOfMemory
         by "exit::codes_that_could_mean_a_signal_are_unproven" because "left: (OutOfMemory";
+    a_childs_death_that_hides_the_callers_kill: TakesAChildsDeathForTheTasks
+        by "exit::a_kill_by_the_caller_is_not_a_childs_death_for_want_of_memory"
+        because "left: (OutOfMemory";
     a_loss_that_passes_for_success: TakesLossForSuccess
         by "close::while_running" because "left: (Code(0)";
     a_timeout_that_yields_to_code_0: PrefersTheCodeToTheTimeout
@@ -113,6 +121,14 @@ caught! {
         by "owner::a_live_owners_containers_are_left_alone" because "right: Running";
     an_id_that_must_be_unique: WantsIdsOfItsOwn
         by "concurrency::two_tasks_may_have_the_same_id" because "[Conflict]";
+    a_loss_that_is_not_told: KeepsQuietAboutLosses
+        by "recovery::output_meanwhile_is_delivered_or_said_to_be_lost" because "left: 24000";
+    a_network_that_is_never_given_back: KeepsWhatIsLent
+        by "borrow::a_lent_network_is_the_tasks_until_its_container_is_gone"
+        because "stuck: \"the lease comes back\"";
+    a_lost_network_that_nobody_tells_of: LosesInSilence
+        by "borrow::a_network_that_is_lost_is_told_once_and_in_the_exit"
+        because "stuck: \"the task's owner is told\"";
     a_refusal_that_is_given_once: ChecksImagesOnce
         by "images::a_refused_image_is_refused_each_time" because "should fail with ImageRejected";
     a_credential_that_nobody_needs: AlwaysAsksForCredentials

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use longshore_driver_api::{Exit, Outcome, Result, Running, Signal, TtySize};
+use longshore_driver_api::{
+    Exit, Handle, NetworkInfo, OomEvidence, Outcome, Result, Running, Signal, TtySize,
+};
 
 use crate::Defect;
 
@@ -39,6 +41,12 @@ impl Running for BrokenRunning {
                 exit.outcome = Outcome::OutOfMemory;
                 exit.alternatives.clear();
             }
+            (Defect::TakesAChildsDeathForTheTasks, _, Some(137))
+                if exit.oom != OomEvidence::None =>
+            {
+                exit.outcome = Outcome::OutOfMemory;
+                exit.alternatives = vec![Outcome::Signal(Signal::KILL)];
+            }
             (Defect::TakesLossForSuccess, Outcome::Cancelled, _)
             | (Defect::PrefersTheCodeToTheTimeout, Outcome::TimedOut, Some(0)) => {
                 exit.outcome = Outcome::Code(0);
@@ -60,6 +68,14 @@ impl Running for BrokenRunning {
 
     async fn signal(&self, signal: Signal) -> Result<()> {
         self.inner.signal(signal).await
+    }
+
+    async fn network(&self) -> Result<NetworkInfo> {
+        self.inner.network().await
+    }
+
+    fn handle(&self) -> Result<Handle> {
+        self.inner.handle()
     }
 
     async fn resize(&self, size: TtySize) -> Result<()> {

@@ -5,8 +5,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use longshore_driver_api::{
-    Captured, Container, ContainerExt, Driver, Error, Exit, Result, Running, Task, TaskHooks,
-    TaskIo,
+    ByteSize, Captured, Container, ContainerExt, Driver, Error, Exit, Result, Running, Task,
+    TaskHooks, TaskIo,
 };
 use longshore_testee::{STDOUT, pattern};
 use longshore_tests::{FaultProxy, Setup, Step};
@@ -167,6 +167,10 @@ impl Play {
             Program::Fails => setup.task(["exit", "7"]),
             Program::Sleeps => setup.task(["sleep", "forever"]),
         };
+        if self.case.step == Step::Inspect {
+            // Without a limit of memory the end is known without a look.
+            spec = spec.memory(ByteSize::mib(64));
+        }
         if self.case.step == Step::Stats {
             let samples = Arc::clone(&self.samples);
             io = io.stats(move |_| {

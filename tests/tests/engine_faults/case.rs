@@ -84,6 +84,7 @@ impl Case {
         let special = [
             (Step::Kill, vec![Drop, Close, Cancel, Deadline, Stop]),
             (Step::Wait, vec![Stop, Freeze]),
+            (Step::Events, vec![Wait, Cancel, Deadline, Stop]),
             (Step::Stats, vec![Wait]),
             (Step::Pause, vec![Freeze, Drop, Close]),
             (Step::Unpause, vec![Freeze, Drop, Close]),
@@ -109,11 +110,13 @@ impl Case {
         }
     }
 
-    /// Whether the fault changes no more than the time that a call takes.
+    /// Whether the fault changes no more than the time that something takes.
     pub(crate) fn is_harmless(&self) -> bool {
         matches!(self.fault, Fault::Delay(_))
             // A complete answer is read to its end; what follows it is nobody's.
             || (self.fault == Fault::DuplicateReply && self.step != Step::Attach)
+            // Nothing depends on what the engine tells by itself.
+            || self.step == Step::Events
     }
 
     /// Randomness of its own, the same in every run with the same seed.

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use longshore_docker::{DockerDriver, Timeouts};
+use longshore_docker::{DockerDriver, StatsSource, Timeouts};
 use longshore_driver_api::{Driver, ReapOptions};
 use longshore_tests::{FaultProxy, Setup, Step, application, config};
 use tokio::time::timeout;
@@ -56,6 +56,8 @@ pub(crate) async fn run(setup: Setup, case: Case) -> Outcome {
     let mut config = config(&proxy.address(), &application, &run_dir);
     // So that there is a list to break.
     config.reap_on_open = case.step == Step::List;
+    // On an engine of this host its stream would not be needed.
+    config.stats_source = StatsSource::Engine;
     match timeout(OPEN, DockerDriver::open(config.clone())).await {
         Err(_) => outcome.hangs.push("open".to_owned()),
         Ok(Err(error)) => {

@@ -2,6 +2,7 @@
 //! next one of the same application leaves nothing of it, and touches nothing of anybody alive.
 
 mod beside;
+mod heirs;
 mod victim;
 
 use std::time::{Duration, Instant};

@@ -34,6 +34,22 @@ impl Victim {
         said.await.unwrap_or_else(|_| panic!("it was not {stage} within {STAGE:?}"));
     }
 
+    /// Waits for a line that begins so, and gives the rest of it.
+    pub(crate) async fn reads(&mut self, begin: &str) -> String {
+        loop {
+            if let Some(rest) = self.next().await.strip_prefix(begin) {
+                return rest.to_owned();
+            }
+        }
+    }
+
+    /// What it says next.
+    pub(crate) async fn next(&mut self) -> String {
+        let line = timeout(STAGE, self.lines.next_line()).await;
+        let line = line.unwrap_or_else(|_| panic!("it said nothing within {STAGE:?}"));
+        line.expect("its output is text").expect("it has not ended")
+    }
+
     /// Kills it with the signal that nothing can catch, and waits until it is gone.
     pub(crate) async fn kill(mut self) {
         self.child.kill().await.expect("it can be killed");
@@ -62,10 +78,15 @@ impl Scene {
 
     /// Starts a process that goes as far as `stage`, on the engine at `address`.
     pub(crate) fn victim(&self, address: &str, stage: &str) -> Victim {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_longshore-victim"))
+        self.process(env!("CARGO_BIN_EXE_longshore-victim"), address, stage)
+    }
+
+    /// Starts a program of ours that is told where and what.
+    pub(crate) fn process(&self, program: &str, address: &str, what: &str) -> Victim {
+        let mut child = Command::new(program)
             .args([address, &self.application])
             .arg(self.run_dir())
-            .arg(stage)
+            .arg(what)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
@@ -79,6 +100,8 @@ impl Scene {
     pub(crate) async fn driver(&self, reaps: bool) -> DockerDriver {
         let mut config = config(&self.setup.engine.address(), &self.application, &self.run_dir());
         config.reap_on_open = reaps;
+        // What it leaves is under test, not how soon a busy engine answers.
+        config.timeouts.call = Duration::from_secs(20);
         DockerDriver::open(config).await.expect("the engine is there")
     }
 

@@ -63,4 +63,16 @@ impl Reply {
         self.0.read_to_end(&mut rest)?;
         Ok(rest)
     }
+
+    /// How many bytes the body has, to its end.
+    pub(crate) fn count(mut self) -> Result<u64> {
+        let mut piece = vec![0; 1 << 16];
+        let mut count = 0;
+        loop {
+            match self.0.read(&mut piece)? {
+                0 => return Ok(count),
+                n => count += n as u64,
+            }
+        }
+    }
 }

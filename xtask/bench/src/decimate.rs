@@ -21,14 +21,14 @@ struct Plain {
 
 pub(crate) fn plan() -> Result<Plan> {
     let mut cases = Vec::new();
-    for (what, count) in [("480-samples", 480), ("20000-samples", 20_000)] {
+    for (what, count) in [("480-samples", 480), ("3600-samples", 3600), ("20000-samples", 20_000)] {
         let samples = samples(count);
         let plain: Vec<Plain> = samples.iter().map(plain).collect();
         agree(&samples, &plain)?;
         let streamed = samples.clone();
         let mut case = |who, run| {
             let what = what.to_owned();
-            cases.push(Case { who, what, run });
+            cases.push(Case::new(who, what, run));
         };
         let batch =
             nanoseconds(count, move || drop(black_box(decimate(POINTS, black_box(&samples)))));
@@ -54,6 +54,7 @@ pub(crate) fn plan() -> Result<Plan> {
         ),
         unit: "ns",
         baseline: "maps",
+        rounds: 51,
         cases,
     })
 }

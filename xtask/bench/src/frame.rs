@@ -16,6 +16,8 @@ pub(crate) struct Plan {
     pub(crate) unit: &'static str,
     /// Whom everybody is compared with, case by case.
     pub(crate) baseline: &'static str,
+    /// How many, unless asked otherwise: enough for a median that a second run repeats.
+    pub(crate) rounds: usize,
     pub(crate) cases: Vec<Case>,
 }
 
@@ -24,6 +26,37 @@ pub(crate) struct Case {
     pub(crate) who: &'static str,
     pub(crate) what: String,
     pub(crate) run: Box<dyn FnMut() -> Result<f64>>,
+    unit: Option<&'static str>,
+    /// `who/what`, where it is not the plan's baseline doing the same.
+    against: Option<String>,
+}
+
+impl Case {
+    pub(crate) fn new(
+        who: &'static str,
+        what: impl Into<String>,
+        run: Box<dyn FnMut() -> Result<f64>>,
+    ) -> Case {
+        Case { who, what: what.into(), run, unit: None, against: None }
+    }
+
+    /// In another unit than the plan's.
+    pub(crate) fn unit(self, unit: &'static str) -> Case {
+        Case { unit: Some(unit), ..self }
+    }
+
+    /// Compared with this case, `who/what`.
+    pub(crate) fn against(self, baseline: impl Into<String>) -> Case {
+        Case { against: Some(baseline.into()), ..self }
+    }
+
+    fn name(&self) -> String {
+        format!("{}/{}", self.who, self.what)
+    }
+
+    fn baseline(&self, plan: &Plan) -> String {
+        self.against.clone().unwrap_or_else(|| format!("{}/{}", plan.baseline, self.what))
+    }
 }
 
 /// What came out for one case.
@@ -54,7 +87,7 @@ pub(crate) fn measure(mut plan: Plan, rounds: usize, seed: u64) -> Result<Vec<Fi
         order.shuffle(&mut rng);
         for &index in &order {
             let case = &mut plan.cases[index];
-            let figure = (case.run)().with_context(|| format!("{}/{}", case.who, case.what))?;
+            let figure = (case.run)().with_context(|| case.name())?;
             if round > 0 {
                 measured[index].push(figure);
             }
@@ -64,27 +97,23 @@ pub(crate) fn measure(mut plan: Plan, rounds: usize, seed: u64) -> Result<Vec<Fi
 }
 
 fn compare(plan: &Plan, measured: &[Vec<f64>]) -> Result<Vec<Figures>> {
-    let baselines: BTreeMap<&str, &Vec<f64>> = plan
-        .cases
-        .iter()
-        .zip(measured)
-        .filter(|(case, _)| case.who == plan.baseline)
-        .map(|(case, figures)| (case.what.as_str(), figures))
-        .collect();
+    let by_name: BTreeMap<String, &Vec<f64>> =
+        plan.cases.iter().zip(measured).map(|(case, figures)| (case.name(), figures)).collect();
     let figures = plan.cases.iter().zip(measured).map(|(case, own)| {
-        let what = case.what.as_str();
-        let baseline = baselines.get(what).with_context(|| format!("{what} has no baseline"))?;
+        let (name, against) = (case.name(), case.baseline(plan));
+        let baseline = by_name.get(&against);
+        let baseline = baseline.with_context(|| format!("{name}: there is no {against}"))?;
         let ratios = baseline.iter().zip(own).map(|(baseline, own)| baseline / own);
         let sorted = sorted(own.iter().copied());
         Ok(Figures {
             bench: plan.name,
-            case: format!("{}/{what}", case.who),
+            case: name,
             n: own.len(),
-            unit: plan.unit,
+            unit: case.unit.unwrap_or(plan.unit),
             p50: rounded(quantile(&sorted, 0.5)),
             p90: rounded(quantile(&sorted, 0.9)),
             min: rounded(quantile(&sorted, 0.0)),
-            baseline: format!("{}/{what}", plan.baseline),
+            baseline: against,
             ratio: rounded(quantile(&self::sorted(ratios), 0.5)),
         })
     });
@@ -139,13 +168,12 @@ mod tests {
 
     fn case(who: &'static str, run: impl FnMut() -> f64 + 'static) -> Case {
         let mut run = run;
-        let what = "it".to_owned();
-        Case { who, what, run: Box::new(move || Ok(run())) }
+        Case::new(who, "it", Box::new(move || Ok(run())))
     }
 
     fn plan(cases: Vec<Case>) -> Plan {
         let about = String::new();
-        Plan { name: "a", about, unit: "ms", baseline: "base", cases }
+        Plan { name: "a", about, unit: "ms", baseline: "base", rounds: 1, cases }
     }
 
     #[test]
@@ -181,6 +209,17 @@ mod tests {
         let orders: std::collections::BTreeSet<&str> = rounds.iter().copied().collect();
         assert!(rounds.iter().all(|round| ["b", "x", "y"].iter().all(|who| round.contains(who))));
         assert!(orders.len() > 3, "{orders:?}");
+    }
+
+    #[test]
+    fn a_case_can_be_compared_with_any_other_and_have_its_own_unit() {
+        let other = Case::new("x", "other", Box::new(|| Ok(2.0))).against("base/it").unit("ns");
+        let figures = measure(plan(vec![case("base", || 8.0), other]), 3, 1).unwrap();
+        assert_eq!((figures[1].ratio, figures[1].unit), (4.0, "ns"));
+        assert_eq!(
+            (figures[1].case.as_str(), figures[1].baseline.as_str()),
+            ("x/other", "base/it")
+        );
     }
 
     #[test]

@@ -16,9 +16,6 @@ use lexopt::prelude::*;
 
 use frame::Plan;
 
-/// Enough for a median that a second run repeats.
-const ROUNDS: usize = 51;
-
 fn main() -> Result<()> {
     let mut parser = lexopt::Parser::from_env();
     let (mut name, mut json, mut docs) = (None, None, None);
@@ -36,14 +33,20 @@ fn main() -> Result<()> {
     let plan: Plan = match name.as_deref() {
         Some("ref") => reference::plan()?,
         Some("decimate") => decimate::plan()?,
-        Some("docker") => docker::plan()?,
-        Some(other) => bail!("there is no bench {other:?}; there are ref, decimate and docker"),
+        Some("docker") => docker::tasks()?,
+        Some("output") => docker::output()?,
+        Some("prefork") => docker::prefork()?,
+        Some(other) => {
+            bail!(
+                "there is no bench {other:?}; there are ref, decimate, docker, output and prefork"
+            )
+        }
         None => bail!("longshore-bench NAME [--rounds N] [--seed N] [--json FILE] [--docs DIR]"),
     };
 
-    let (name, about) = (plan.name, plan.about.clone());
+    let (name, about, own_rounds) = (plan.name, plan.about.clone(), plan.rounds);
     let machine = book::machine();
-    let figures = frame::measure(plan, rounds.unwrap_or(ROUNDS), seed)?;
+    let figures = frame::measure(plan, rounds.unwrap_or(own_rounds), seed)?;
     print!("{}", book::table(&figures));
     if let Some(path) = json {
         let text = serde_json::to_string_pretty(&figures)?;

@@ -22,7 +22,7 @@ pub(crate) fn plan() -> Result<Plan> {
         agree(&text).with_context(|| text.clone())?;
         let mut case = |who, run| {
             let what = what.to_owned();
-            cases.push(Case { who, what, run });
+            cases.push(Case::new(who, what, run));
         };
         let (a, b, c) = (text.clone(), text.clone(), text);
         let borrowed = nanoseconds(1, move || drop(black_box(RefParts::parse(black_box(&a)))));
@@ -40,6 +40,7 @@ pub(crate) fn plan() -> Result<Plan> {
                 .to_owned(),
         unit: "ns",
         baseline: "oci-spec",
+        rounds: 51,
         cases,
     })
 }

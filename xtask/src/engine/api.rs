@@ -3,12 +3,17 @@
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use crate::http::{Endpoint, encode};
+use crate::http::{Endpoint, encode, is_silence};
+
+/// The networks that an engine makes by itself.
+pub(crate) const OWN_NETWORKS: [&str; 4] = ["bridge", "host", "none", "podman"];
 
 /// An engine that answered.
 #[derive(Clone, Debug)]
 pub(crate) struct Engine {
     pub(crate) endpoint: Endpoint,
+    /// Docker or Podman.
+    pub(crate) name: &'static str,
     pub(crate) version: String,
     pub(crate) api: String,
 }
@@ -18,7 +23,10 @@ impl Engine {
     pub(crate) fn connect(endpoint: Endpoint) -> Result<Engine> {
         let version = endpoint.get("/version")?.expect(&[200])?.json()?;
         let text = |key: &str| version[key].as_str().unwrap_or("unknown").to_owned();
-        Ok(Engine { version: text("Version"), api: text("ApiVersion"), endpoint })
+        let parts = version["Components"].as_array().into_iter().flatten();
+        let mut names = parts.filter_map(|part| part["Name"].as_str());
+        let name = if names.any(|name| name.contains("Podman")) { "Podman" } else { "Docker" };
+        Ok(Engine { name, version: text("Version"), api: text("ApiVersion"), endpoint })
     }
 
     /// Whether the engine's files, cgroups and processes are this machine's.
@@ -27,7 +35,16 @@ impl Engine {
     }
 
     pub(crate) fn get(&self, target: &str) -> Result<Value> {
-        self.endpoint.get(target)?.expect(&[200])?.json()
+        let first = self.endpoint.get(target);
+        let answer = match first {
+            // A machine that stands still for a while is no reason to give up a run of an hour.
+            Err(error) if is_silence(&error) => {
+                eprintln!("{error:#}: once more");
+                self.endpoint.get(target)?
+            }
+            first => first?,
+        };
+        answer.expect(&[200])?.json()
     }
 
     pub(crate) fn info(&self) -> Result<Value> {
@@ -72,25 +89,37 @@ impl Engine {
         Ok(())
     }
 
-    /// Removes every container, every network of a user and every volume.
+    /// Removes every container, every network of a user and every volume. What cannot be removed
+    /// keeps nothing else from it.
+    ///
+    /// # Errors
+    /// All that could not be removed, or listed, with the reasons.
     pub(crate) fn clear(&self) -> Result<()> {
-        let delete = |target: String| -> Result<()> {
-            let response = self.endpoint.request("DELETE", &target, &[], &[])?;
-            response.expect(&[200, 204, 404, 409])?;
-            Ok(())
-        };
-        for id in self.containers()? {
-            delete(format!("/containers/{id}?force=1&v=1"))?;
-        }
-        for (id, name) in self.networks()? {
-            if !["bridge", "host", "none"].contains(&name.as_str()) {
-                delete(format!("/networks/{id}"))?;
+        let mut troubles = Vec::new();
+        let mut delete = |targets: Result<Vec<String>>| match targets {
+            Ok(targets) => {
+                for target in targets {
+                    let response = self.endpoint.request("DELETE", &target, &[], &[]);
+                    if let Err(error) = response.and_then(|it| it.expect(&[200, 204, 404, 409])) {
+                        troubles.push(format!("{target}: {error:#}"));
+                    }
+                }
             }
+            Err(error) => troubles.push(format!("{error:#}")),
+        };
+        let container = |id: String| format!("/containers/{id}?force=1&v=1");
+        delete(self.containers().map(|ids| ids.into_iter().map(container).collect()));
+        let made = |name: &str| !OWN_NETWORKS.contains(&name);
+        delete(self.networks().map(|all| {
+            let networks = all.into_iter().filter(|(_, name)| made(name));
+            networks.map(|(id, _)| format!("/networks/{id}")).collect()
+        }));
+        let volume = |name: String| format!("/volumes/{name}?force=1");
+        delete(self.volumes().map(|names| names.into_iter().map(volume).collect()));
+        if troubles.is_empty() {
+            return Ok(());
         }
-        for name in self.volumes()? {
-            delete(format!("/volumes/{name}?force=1"))?;
-        }
-        Ok(())
+        bail!("{}", troubles.join("\n"))
     }
 
     /// The ids of all containers, running or not.

@@ -1,4 +1,4 @@
-//! `engine up|down`.
+//! `engine up|down|restart`.
 
 use anyhow::{Result, bail};
 use lexopt::prelude::*;
@@ -6,40 +6,45 @@ use serde_json::json;
 use xshell::Shell;
 
 use super::Private;
+use super::kind::{Kind, names};
+use super::restart::End;
 use crate::workspace::Workspace;
 
-const KINDS: [&str; 1] = ["docker20"];
-
 pub(crate) fn run(sh: &Shell, workspace: &Workspace, mut args: lexopt::Parser) -> Result<()> {
-    let (mut action, mut kind, mut name) = (None, None, None);
+    let (mut action, mut kind, mut name, mut may_install) = (None, None::<Kind>, None, true);
+    let (mut end, mut live) = (End::Asked, false);
     while let Some(arg) = args.next()? {
         match arg {
             Value(value) if action.is_none() => action = Some(value.string()?),
-            Long("kind") => kind = Some(args.value()?.string()?),
+            Long("kind") => kind = Some(args.value()?.parse()?),
             Long("name") => name = Some(args.value()?.string()?),
+            Long("no-install") => may_install = false,
+            Long("kill") => end = End::Killed,
+            Long("live-restore") => live = true,
             _ => return Err(arg.unexpected().into()),
         }
     }
-    if let Some(kind) = &kind
-        && !KINDS.contains(&kind.as_str())
-    {
-        bail!("there is no engine of kind {kind:?} yet; the kinds are: {}", KINDS.join(", "));
-    }
-    let private =
-        Private::named(workspace, name.as_deref().or(kind.as_deref()).unwrap_or(KINDS[0]))?;
-    match action.as_deref() {
-        Some("up") if kind.is_none() => {
-            bail!("engine up needs --kind; the kinds are: {}", KINDS.join(", "))
-        }
-        Some("up") => {
-            let engine = private.up(sh)?;
+    let named = || match (&name, kind) {
+        (Some(name), _) => Private::named(workspace, name),
+        (None, Some(kind)) => Private::named(workspace, kind.name()),
+        (None, None) => bail!("which engine? --kind KIND or --name NAME"),
+    };
+    match (action.as_deref(), kind) {
+        (Some("up"), None) => bail!("engine up needs --kind; the kinds are: {}", names()),
+        (Some("up"), Some(kind)) => {
+            let engine = named()?.up(sh, workspace, kind, may_install)?;
             let url = engine.endpoint.to_string();
             println!("{}", json!({"url": url, "version": engine.version, "api": engine.api}));
             Ok(())
         }
-        Some("down") => private.down(),
+        (Some("restart"), _) => named()?.restart(sh, workspace, end, live).map(drop),
+        (Some("down"), _) => named()?.down(),
         _ => {
-            bail!("engine up --kind KIND [--name NAME], or engine down [--kind KIND | --name NAME]")
+            bail!(
+                "engine up --kind KIND [--name NAME], or engine down [--kind KIND | --name NAME], \
+                 or engine restart [--kind KIND | --name NAME] [--kill] \
+                 [--live-restore]"
+            )
         }
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use xshell::Shell;
 
-use super::{Engine, Private};
+use super::{Engine, Kind, Private};
 use crate::http::Endpoint;
 use crate::install;
 use crate::workspace::Workspace;
@@ -74,6 +74,8 @@ pub(crate) fn find() -> Result<Engine> {
 /// How to come by an engine.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Want {
+    /// One of this kind, and of its own.
+    pub(crate) kind: Option<Kind>,
     /// One of its own, even where one answers: nobody else's containers are then in the count.
     pub(crate) private: bool,
     /// Install one where that can be done.
@@ -82,7 +84,7 @@ pub(crate) struct Want {
 
 impl Default for Want {
     fn default() -> Want {
-        Want { private: false, may_install: true }
+        Want { kind: None, private: false, may_install: true }
     }
 }
 
@@ -91,7 +93,7 @@ impl Default for Want {
 /// # Errors
 /// Why there can be none, and what to do about it.
 pub(crate) fn obtain(sh: &Shell, workspace: &Workspace, want: Want) -> Result<Obtained> {
-    if want.private {
+    if want.private || want.kind.is_some() {
         return private(sh, workspace, want, "a private engine is asked for");
     }
     match find() {
@@ -107,14 +109,15 @@ pub(crate) fn obtain(sh: &Shell, workspace: &Workspace, want: Want) -> Result<Ob
 
 fn private(sh: &Shell, workspace: &Workspace, want: Want, reason: &str) -> Result<Obtained> {
     println!("{reason}: one is started for this run");
-    if !install::has("dockerd") {
+    if want.kind.is_none() && !install::has("dockerd") {
         if !(want.may_install && install::is_debian()) {
             bail!("{reason}, and dockerd is not installed. On Debian: apt-get install docker.io");
         }
         install::apt(sh, &["docker.io", "iproute2"])?;
     }
-    let private = Private::named(workspace, "run")?;
-    let engine = private.up(sh)?;
+    let kind = want.kind.unwrap_or(Kind::Installed);
+    let private = Private::named(workspace, &format!("run-{kind}"))?;
+    let engine = private.up(sh, workspace, kind, want.may_install)?;
     Ok(Obtained { engine, private: Some(private) })
 }
 

@@ -1,6 +1,6 @@
 //! A bridge and a range of addresses that nobody else has.
 
-use std::fs;
+use std::{fmt, fs};
 
 use anyhow::{Context, Result};
 use xshell::{Shell, cmd};
@@ -10,13 +10,18 @@ use xshell::{Shell, cmd};
 pub(super) struct Range(u8);
 
 impl Range {
-    pub(super) fn free() -> Result<Range> {
+    /// The ranges that no route leads into.
+    pub(super) fn without_route() -> Result<Vec<Range>> {
         let routes = fs::read_to_string("/proc/net/route").context("read /proc/net/route")?;
-        free_of(&routes).context("every range from 10.100.0.0/16 to 10.199.0.0/16 has a route")
+        Ok(free_of(&routes))
     }
 
-    pub(super) fn bridge_address(self) -> String {
-        format!("10.{}.0.1/24", self.0)
+    pub(super) fn gateway(self) -> String {
+        format!("10.{}.0.1", self.0)
+    }
+
+    pub(super) fn bridge_subnet(self) -> String {
+        format!("10.{}.0.0/24", self.0)
     }
 
     fn prefix(self) -> String {
@@ -34,8 +39,8 @@ impl Range {
     }
 }
 
-/// The first range that no route leads into; the default route leads everywhere and doesn't count.
-fn free_of(routes: &str) -> Option<Range> {
+/// The ranges that no route leads into; the default route leads everywhere and doesn't count.
+fn free_of(routes: &str) -> Vec<Range> {
     let number = |text: &str| Some(u32::from_str_radix(text, 16).ok()?.swap_bytes());
     let taken: Vec<(u32, u32)> = routes
         .lines()
@@ -46,18 +51,24 @@ fn free_of(routes: &str) -> Option<Range> {
         })
         .filter(|(_, mask)| *mask != 0)
         .collect();
-    let mut ranges = (100..200).map(Range);
-    ranges.find(|Range(n)| {
+    let ranges = (100..200).map(Range).filter(|Range(n)| {
         let start = u32::from_be_bytes([10, *n, 0, 0]);
         taken.iter().all(|(to, mask)| {
             let mask = mask & 0xffff_0000;
             to & mask != start & mask
         })
-    })
+    });
+    ranges.collect()
+}
+
+impl fmt::Display for Range {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
 }
 
 pub(super) fn make_bridge(sh: &Shell, name: &str, range: Range) -> Result<()> {
-    let address = range.bridge_address();
+    let address = format!("{}/24", range.gateway());
     cmd!(sh, "ip link add {name} type bridge").quiet().run()?;
     cmd!(sh, "ip address add {address} dev {name}").quiet().run()?;
     cmd!(sh, "ip link set {name} up").quiet().run()?;
@@ -72,14 +83,67 @@ pub(super) fn remove_bridges(sh: &Shell, range: Range) -> Result<()> {
     for table in ["filter", "nat"] {
         let rules = cmd!(sh, "iptables -w -t {table} -S").quiet().ignore_stderr().read()?;
         for rule in rules_of(&rules, range, &bridges) {
-            let rule = rule.split(' ');
-            cmd!(sh, "iptables -w -t {table} -D {rule...}").quiet().ignore_stderr().run()?;
+            let words = words_of(rule);
+            cmd!(sh, "iptables -w -t {table} -D {words...}").quiet().ignore_stderr().run()?;
         }
     }
     for bridge in bridges {
         cmd!(sh, "ip link delete {bridge}").quiet().run()?;
     }
     Ok(())
+}
+
+/// Removes the chains that Podman makes once for all its networks, unless another one's containers
+/// use them. It makes them again where it finds none.
+pub(super) fn remove_podmans_chains(sh: &Shell) -> Result<()> {
+    for table in ["filter", "nat"] {
+        let rules = cmd!(sh, "iptables -w -t {table} -S").quiet().ignore_stderr().read()?;
+        let Some((jumps, chains)) = unused_podmans(&rules) else { continue };
+        for rule in jumps {
+            let words = words_of(rule);
+            cmd!(sh, "iptables -w -t {table} -D {words...}").quiet().ignore_stderr().run()?;
+        }
+        // A chain can be removed once no other one's rule leads there.
+        for action in ["-F", "-X"] {
+            for chain in &chains {
+                cmd!(sh, "iptables -w -t {table} {action} {chain}")
+                    .quiet()
+                    .ignore_stderr()
+                    .run()?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Podman's common chains and the rules that lead there; `None` where a network has chains too.
+fn unused_podmans(rules: &str) -> Option<(Vec<&str>, Vec<&str>)> {
+    const PODMANS: &str = "NETAVARK";
+    let made = rules.lines().filter_map(|line| line.strip_prefix("-N "));
+    let chains: Vec<&str> = made.filter(|chain| chain.starts_with(PODMANS)).collect();
+    let common =
+        |chain: &&str| chain.starts_with("NETAVARK_") || chain.starts_with("NETAVARK-HOSTPORT-");
+    let appended = rules.lines().filter_map(|line| line.strip_prefix("-A "));
+    let names_address = |rule: &str| rule.contains(" -s ") || rule.contains(" -d ");
+    let used = |rule: &&str| rule.starts_with("NETAVARK_FORWARD") && names_address(rule);
+    if !chains.iter().all(common) || appended.clone().any(|rule| used(&rule)) {
+        return None;
+    }
+    let leads = |rule: &&str| !rule.starts_with(PODMANS) && rule.contains(" -j NETAVARK");
+    Some((appended.filter(leads).collect(), chains))
+}
+
+/// The words of a rule as `iptables -S` writes it: what holds spaces stands in quotes.
+fn words_of(rule: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    for (number, part) in rule.split('"').enumerate() {
+        if number % 2 == 1 {
+            words.push(part.to_owned());
+        } else {
+            words.extend(part.split_whitespace().map(str::to_owned));
+        }
+    }
+    words
 }
 
 /// From lines such as `4: eth0    inet 192.0.2.2/24 brd …`.
@@ -110,11 +174,11 @@ mod tests {
 
     fn free(routes: &[(&str, &str)]) -> Option<u8> {
         let lines = routes.iter().map(|(to, mask)| format!("eth0 {to} 0 1 0 0 0 {mask} 0 0 0\n"));
-        free_of(&(HEAD.to_owned() + &lines.collect::<String>())).map(|range| range.0)
+        free_of(&(HEAD.to_owned() + &lines.collect::<String>())).first().map(|range| range.0)
     }
 
     #[test]
-    fn the_first_range_without_a_route_is_taken() {
+    fn ranges_without_a_route_are_free() {
         assert_eq!(free(&[]), Some(100));
         assert_eq!(free(&[("00000000", "00000000")]), Some(100));
         assert_eq!(free(&[("0005640A", "00FFFFFF")]), Some(101));
@@ -137,6 +201,25 @@ mod tests {
         let expected =
             ["FORWARD -o br-1 -j DOCKER", "POSTROUTING -s 10.101.0.0/24 ! -o gone -j MASQUERADE"];
         assert_eq!(rules_of(rules, Range(101), &bridges), expected);
+    }
+
+    #[test]
+    fn podmans_common_chains_are_removed_only_if_no_network_uses_them() {
+        let common = "-P FORWARD DROP\n\
+                      -N DOCKER\n\
+                      -N NETAVARK_FORWARD\n\
+                      -A FORWARD -m comment --comment \"netavark firewall rules\" -j NETAVARK_FORWARD\n\
+                      -A NETAVARK_FORWARD -m conntrack --ctstate INVALID -j DROP\n";
+        let (jumps, chains) = unused_podmans(common).unwrap();
+        assert_eq!(chains, ["NETAVARK_FORWARD"]);
+        let words = jumps.into_iter().map(words_of).collect::<Vec<_>>();
+        let comment = "netavark firewall rules";
+        let expected = ["FORWARD", "-m", "comment", "--comment", comment, "-j", "NETAVARK_FORWARD"];
+        assert_eq!(words, [expected]);
+        let with_chain = format!("{common}-N NETAVARK-1D8721804F16F\n");
+        assert!(unused_podmans(&with_chain).is_none());
+        let with_rule = format!("{common}-A NETAVARK_FORWARD -d 10.88.0.0/16 -j ACCEPT\n");
+        assert!(unused_podmans(&with_rule).is_none());
     }
 
     #[test]

@@ -1,49 +1,65 @@
 //! Starts a private engine.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
-use serde_json::{Value, json};
+use anyhow::{Context, Result, bail, ensure};
 use xshell::Shell;
 
-use super::network::{self, Range};
-use super::{Engine, Private};
+use super::{Engine, Kind, Private, claim, docker, network, podman};
 use crate::install;
+use crate::workspace::Workspace;
 
 /// How long an engine may take to answer: it may first have to build its storage.
 const START: Duration = Duration::from_secs(60);
 
 impl Private {
-    /// Starts the engine, or finds it running. What a crashed one left is removed first.
-    pub(crate) fn up(&self, sh: &Shell) -> Result<Engine> {
+    /// Starts the engine, or finds it running. What a crashed one left is removed first, and what
+    /// another Debian has to bring is made first.
+    pub(crate) fn up(
+        &self,
+        sh: &Shell,
+        workspace: &Workspace,
+        kind: Kind,
+        may_install: bool,
+    ) -> Result<Engine> {
         if !install::is_root() {
             bail!("a private engine needs root: run it with sudo, or use an engine that runs");
         }
         if self.daemon().is_some()
             && let Ok(engine) = Engine::connect(self.endpoint())
         {
+            ensure!(
+                kind.matches(&engine.version),
+                "the engine of this name is of version {}, not {kind}: take it down first",
+                engine.version
+            );
             return Ok(engine);
         }
-        for (program, package) in
-            [("dockerd", "docker.io"), ("iptables", "iptables"), ("ip", "iproute2")]
-        {
+        let root = kind.root().map(|plan| plan.ready(sh, workspace, may_install)).transpose()?;
+        let mut needed = vec![("iptables", "iptables"), ("ip", "iproute2")];
+        if root.is_none() {
+            needed.push(("dockerd", "docker.io"));
+        }
+        for (program, package) in needed {
             if !install::has(program) {
                 bail!("{program} is not installed; on Debian: apt-get install {package}");
             }
         }
         self.down().context("remove what an earlier engine left")?;
-        let mut started = self.start(sh, None);
+        let mut started = self.start(sh, kind, root.as_deref(), None);
         if let Err(error) = &started
             && is_about_storage(error)
         {
             eprintln!("{error:#}");
             eprintln!("no storage driver works here but vfs, which copies whole images");
             self.down()?;
-            started = self.start(sh, Some("vfs"));
+            started = self.start(sh, kind, root.as_deref(), Some("vfs"));
         }
         if started.is_err() {
             self.down()?;
@@ -51,70 +67,82 @@ impl Private {
         started
     }
 
-    fn start(&self, sh: &Shell, storage: Option<&str>) -> Result<Engine> {
+    pub(super) fn start(
+        &self,
+        sh: &Shell,
+        kind: Kind,
+        root: Option<&Path>,
+        storage: Option<&str>,
+    ) -> Result<Engine> {
         fs::create_dir_all(&self.run).with_context(|| format!("make {}", self.run.display()))?;
         fs::create_dir_all(&self.dir).with_context(|| format!("make {}", self.dir.display()))?;
-        let range = Range::free()?;
-        let config = self.configuration(range, storage);
-        fs::write(self.config(), format!("{config:#}\n")).context("write daemon.json")?;
-        network::make_bridge(sh, &self.bridge, range)?;
-        let log = File::create(self.log()).context("make dockerd.log")?;
-        let daemon = Command::new("dockerd")
-            .arg("--config-file")
-            .arg(self.config())
-            // Engine 20.10 takes these two from the command line only.
-            .args(["--containerd-namespace", &self.label])
-            .args(["--containerd-plugins-namespace", &format!("plugins.{}", self.label)])
+        self.note(kind, storage)?;
+        // One that is started again has both still.
+        let (range, bridged) = match claim::claimed(&self.dir, &self.pool_file()) {
+            Some(range) => (range, true),
+            None => (claim::claim(&self.dir, &self.pool_file())?, false),
+        };
+        let command = if kind.is_podman() {
+            podman::prepare(self, range, storage)?
+        } else {
+            if !bridged {
+                network::make_bridge(sh, &self.bridge, range)?;
+            }
+            docker::prepare(self, range, storage)?
+        };
+        let command = match root {
+            Some(root) => self.in_root(root, kind, command)?,
+            None => command,
+        };
+        let log = File::create(self.log()).context("make the engine's log")?;
+        let daemon = Command::new(&command[0])
+            .args(&command[1..])
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
             // Ctrl-C in this terminal is not for the engine.
             .process_group(0)
             .spawn()
-            .context("start dockerd")?;
-        self.await_answer(daemon)
+            .with_context(|| format!("start {}", command[0].display()))?;
+        if kind.is_podman() {
+            // Docker writes its own. Each program on the way becomes the next, so the id stays.
+            fs::write(self.pid_file(), daemon.id().to_string()).context("write the pid file")?;
+        }
+        self.await_answer(daemon, kind)
     }
 
-    fn configuration(&self, range: Range, storage: Option<&str>) -> Value {
-        let mut config = json!({
-            "data-root": self.dir.join("data"),
-            "exec-root": self.exec_root(),
-            "pidfile": self.run.join("docker.pid"),
-            "hosts": [self.endpoint().to_string()],
-            "bridge": self.bridge,
-            "default-address-pools": [{"base": range.pool(), "size": 24}],
-            // Without the slash it would be under whatever cgroup this command happens to be in.
-            "cgroup-parent": format!("/{}", self.label),
-            "exec-opts": ["native.cgroupdriver=cgroupfs"],
-        });
-        // What the machine's owner chose for storage and network suits this engine as well.
-        let default = fs::read("/etc/docker/daemon.json").ok();
-        let default: Value =
-            default.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
-        for key in ["storage-driver", "storage-opts", "mtu"] {
-            if !default[key].is_null() {
-                config[key] = default[key].clone();
-            }
+    /// The command in a mount namespace of its own, with another root.
+    fn in_root(&self, root: &Path, kind: Kind, command: Vec<OsString>) -> Result<Vec<OsString>> {
+        // A build may have put another program in the place of this one by now.
+        let own = format!("/proc/{}/exe", std::process::id());
+        let stage = self.dir.join("stage");
+        let mut whole: Vec<OsString> = Vec::new();
+        // Slave: what another engine unmounts must not live on in here.
+        whole.extend(["unshare", "--mount", "--propagation", "slave", "--"].map(Into::into));
+        whole.extend([own.into(), "enter".into()]);
+        whole.extend(["--root".into(), root.into(), "--stage".into(), stage.into()]);
+        for dir in [&self.dir, &self.run] {
+            whole.extend(["--keep".into(), dir.into()]);
         }
-        if let Some(storage) = storage {
-            config["storage-driver"] = storage.into();
-            config["storage-opts"] = json!([]);
+        if kind.is_podman() {
+            whole.extend(["--cgroup".into(), OsString::from(&self.label)]);
         }
-        config
+        whole.extend(command);
+        Ok(whole)
     }
 
-    fn await_answer(&self, mut daemon: Child) -> Result<Engine> {
+    fn await_answer(&self, mut daemon: Child, kind: Kind) -> Result<Engine> {
         let start = Instant::now();
         loop {
             if let Some(status) = daemon.try_wait()? {
-                bail!("dockerd ended at once ({status}): {}", self.last_words());
+                bail!("{kind} ended at once ({status}): {}", self.last_words());
             }
             if let Ok(engine) = Engine::connect(self.endpoint()) {
                 return Ok(engine);
             }
             if start.elapsed() > START {
                 let log = self.log();
-                bail!("dockerd does not answer after {START:?}; see {}", log.display());
+                bail!("{kind} does not answer after {START:?}; see {}", log.display());
             }
             thread::sleep(Duration::from_millis(100));
         }

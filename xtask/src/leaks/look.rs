@@ -30,8 +30,10 @@ pub(super) fn leases(run_directory: &Path) -> Vec<String> {
 pub(super) fn is_containers(path: &str, parent: &str) -> bool {
     let scope = path.strip_prefix("system.slice/").is_some_and(|name| name.starts_with("docker-"));
     let child = path.strip_prefix(parent).is_some_and(|rest| rest.starts_with('/'));
-    let engines = path.starts_with("longshore-") && !path.contains('/');
-    child || scope || (path.contains("longshore") && !engines)
+    // What an engine makes for itself and keeps: its own cgroup, and those that hold all of Podman's.
+    let podmans = ["/libpod_parent", "/libpod_parent/conmon"].iter().any(|end| path.ends_with(end));
+    let engines = path.starts_with("longshore-") && (!path.contains('/') || podmans);
+    (child && !podmans) || scope || (path.contains("longshore") && !engines)
 }
 
 /// Mounts in these folders, and those with our name. The engine's own namespace is no container's.
@@ -61,11 +63,25 @@ pub(super) fn shims(processes: &[process::Process], namespace: &str) -> Vec<Stri
     ours.map(describe).collect()
 }
 
-/// What tests started and left: this process adopts it, once [`adopt`] has been called.
-pub(super) fn children() -> Result<Vec<String>> {
+/// Podman's shims: each names the folder of its container.
+pub(super) fn monitors(processes: &[process::Process], root: &Path) -> Vec<String> {
+    let ours = processes.iter().filter(|process| {
+        let mut words = process.command.split(' ');
+        process.state != 'Z'
+            && words.next().is_some_and(|program| program.ends_with("conmon"))
+            && words.any(|word| Path::new(word).starts_with(root))
+    });
+    ours.map(describe).collect()
+}
+
+/// What tests started and left: this process adopts it, once [`adopt`] has been called. One of them
+/// may be the engine.
+pub(super) fn children(engine: Option<i32>) -> Result<Vec<String>> {
     let own = rustix::process::getpid().as_raw_pid();
     let processes = process::all()?.into_iter();
-    let ours = processes.filter(|process| process.parent == own && process.state != 'Z');
+    let ours = processes.filter(|process| {
+        process.parent == own && process.state != 'Z' && Some(process.pid) != engine
+    });
     Ok(ours.map(|process| describe(&process)).collect())
 }
 
@@ -154,7 +170,8 @@ mod tests {
             .output()
             .unwrap();
         let pid: i32 = String::from_utf8(output.stdout).unwrap().trim().parse().unwrap();
-        let found = children().unwrap();
+        let found = children(None).unwrap();
+        assert_eq!(children(Some(pid)).unwrap().len() + 1, found.len());
         process::end(pid, Duration::ZERO).unwrap();
         assert!(found.iter().any(|line| *line == format!("{pid} sleep 321")), "{found:?}");
     }

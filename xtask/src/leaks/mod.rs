@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::cgroups;
-use crate::engine::{Engine, Private, process};
+use crate::engine::{Engine, OWN_NETWORKS, Private, process};
 use crate::workspace::Workspace;
 
 pub(crate) use command::run;
@@ -28,7 +28,13 @@ pub(crate) struct Scope {
     engine: Engine,
     /// Where the engine keeps its containers, if it is on this machine.
     root: Option<PathBuf>,
+    /// The engine, if it is one of this workspace's own.
     private: Option<Private>,
+}
+
+/// How a network is counted. An engine that is started anew makes its own ones anew, with new ids.
+fn network((id, name): (String, String)) -> String {
+    if OWN_NETWORKS.contains(&name.as_str()) { name } else { format!("{name} {id}") }
 }
 
 /// Everything that could be left behind, by its kind.
@@ -47,27 +53,35 @@ impl Scope {
         Ok(Scope { engine: engine.clone(), root, private })
     }
 
+    pub(crate) fn private(&self) -> Option<&Private> {
+        self.private.as_ref()
+    }
+
     /// What there is now.
     pub(crate) fn look(&self) -> Result<Snapshot> {
         let engine = &self.engine;
         let mut snapshot = Snapshot::default();
         snapshot.add("container", engine.containers()?);
-        snapshot.add(
-            "network",
-            engine.networks()?.into_iter().map(|(id, name)| format!("{name} {id}")),
-        );
+        snapshot.add("network", engine.networks()?.into_iter().map(network));
         snapshot.add("volume", engine.volumes()?);
-        snapshot.add("process", look::children()?);
+        // The engine itself is no leak; it may have been started again meanwhile.
+        let daemon = self.private.as_ref().and_then(Private::daemon);
+        snapshot.add("process", look::children(daemon)?);
         snapshot.add("lease", look::leases(&look::run_directory()));
         if let Some(root) = &self.root {
-            let mountinfo = fs::read_to_string("/proc/self/mountinfo").context("read mountinfo")?;
+            let mountinfo = match &self.private {
+                Some(private) => private.mountinfo()?,
+                None => fs::read_to_string("/proc/self/mountinfo").context("read mountinfo")?,
+            };
             let mounts = look::mounts(&mountinfo, &[root, &self.exec_root()]);
             let (namespaces, mounts): (Vec<_>, Vec<_>) =
                 mounts.into_iter().partition(|mount| look::is_namespace(mount));
             snapshot.add("mount", mounts);
             snapshot.add("network namespace", namespaces);
             snapshot.add("cgroup", self.cgroups()?);
-            snapshot.add("process", look::shims(&process::all()?, &self.namespace()));
+            let processes = process::all()?;
+            snapshot.add("process", look::shims(&processes, &self.namespace()));
+            snapshot.add("process", look::monitors(&processes, root));
         }
         Ok(snapshot)
     }
@@ -91,6 +105,13 @@ impl Scope {
                 bail!("left behind after {settle:?}:\n  {}", leaked.join("\n  "));
             }
             thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    /// Prints what a private engine complained of lately: it may be why a test failed.
+    pub(crate) fn show_troubles(&self) {
+        for line in self.private.iter().flat_map(Private::troubles) {
+            eprintln!("engine: {line}");
         }
     }
 
@@ -150,6 +171,13 @@ mod tests {
             snapshot.add(kind, [String::from(*item)]);
         }
         snapshot
+    }
+
+    #[test]
+    fn an_engines_own_network_is_the_same_under_another_id() {
+        let of = |id: &str, name: &str| network((id.to_owned(), name.to_owned()));
+        assert_eq!(of("1", "bridge"), of("2", "bridge"));
+        assert_ne!(of("1", "mine"), of("2", "mine"));
     }
 
     #[test]

@@ -51,6 +51,12 @@ pub(crate) struct Args {
 const STATUS: &str = "\
 stdin is passed through if it is not a terminal, or with -i.
 
+Ctrl-C, SIGTERM, SIGHUP and SIGQUIT kill the task at once and remove it; SIGHUP is ignored where it is
+from the start, as under nohup. To be asked with --stop-signal, and given --stop-timeout, is for a task
+that times out. One whose reader has stopped, too, ends after the timeout, the stop timeout and about a
+second for the engine at the latest, and one more for a stderr that nobody reads; what was not read by
+then is reported as missing.
+
 Exit status:
   the task's own code, if it ended by itself and all of its output was delivered
   128+n  a signal n ended the task
@@ -59,13 +65,17 @@ Exit status:
   126    the command cannot be executed
   127    the command was not found
   130    cancelled by Ctrl-C (SIGTERM: 143, SIGHUP: 129, SIGQUIT: 131)
-  137    out of memory, which is said on stderr";
+  137    out of memory, which is said on stderr
+
+A report that cannot be opened is refused before anything runs. One that cannot be written later is told
+on stderr; the status is then that of the task all the same, but 125 instead of 0.";
 
 #[derive(Debug, Default, ClapArgs)]
 #[group(skip)]
 #[command(next_help_heading = "Task")]
 pub(super) struct Task {
-    /// A description of the task in TOML or JSON; the other options override it
+    /// A description of the task in TOML or JSON; the other options override it. - is stdin, which the
+    /// task then does not get
     #[arg(long, value_name = "FILE")]
     pub(super) spec: Option<PathBuf>,
     /// The task's id: a label, which need not be unique [default: a random one]
@@ -77,7 +87,7 @@ pub(super) struct Task {
     /// Sets a variable; without a value it is taken from the environment here
     #[arg(short, long, value_name = "NAME[=VALUE]", value_parser = parse::variable)]
     pub(super) env: Vec<Variable>,
-    /// Reads variables from a file, one a line
+    /// Reads variables from a file, one a line; - is stdin, as with --spec
     #[arg(long, value_name = "FILE")]
     pub(super) env_file: Vec<PathBuf>,
     /// The working directory
@@ -116,7 +126,9 @@ pub(super) struct Task {
 #[group(skip)]
 #[command(next_help_heading = "Limits (sizes: 64m and 64MiB are 1024-based, 64MB is 1000-based)")]
 pub(super) struct Limits {
-    /// How long the task may run, such as 30s or 5m; then it is asked to end, then killed
+    /// How long the task may run from its start, such as 30s or 5m; then it is asked to end, then
+    /// killed. What comes before its start (reaching the engine, pulling the image) is bounded by
+    /// docker.timeouts in the configuration
     #[arg(long, value_name = "TIME", value_parser = units::seconds)]
     pub(super) timeout: Option<Duration>,
     /// What is delivered of each output stream; the rest is thrown away, or with :stop ends the task
@@ -194,7 +206,8 @@ pub(super) struct Security {
 #[group(skip)]
 #[command(next_help_heading = "Network")]
 pub(super) struct Network {
-    /// none, bridge, host or a network's name [default: none]
+    /// none, bridge, host, prefork (borrowed of the pool in the configuration, else of a pool of
+    /// one) or a network's name [default: none]
     #[arg(long, visible_alias = "net", value_name = "NETWORK", value_parser = parse::network)]
     pub(super) network: Option<NetworkMode>,
     /// Another name on a network that is given by name
@@ -239,12 +252,15 @@ pub(super) struct Files {
 #[group(skip)]
 #[command(next_help_heading = "Reports")]
 pub(super) struct Reports {
-    /// Writes how the task ended, with timings and evidence, as JSON
-    #[arg(long, value_name = "FILE")]
+    /// Writes how the task ended, with timings and evidence, as JSON; /dev/stdout only if it is no file
+    #[arg(long, value_name = "FILE", value_parser = parse::report())]
     pub(super) json: Option<PathBuf>,
     /// Writes samples of what the task uses, as the JSON array that `longshore decimate` reads
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = parse::report())]
     pub(super) stats: Option<PathBuf>,
+    /// How often a sample is taken, 10ms or more [default: the engine's own pace, about 1s]
+    #[arg(long, value_name = "TIME", value_parser = units::seconds)]
+    pub(super) stats_interval: Option<Duration>,
     /// Lets the engine keep the output, too, by this log driver of its own [default: none]
     #[arg(long, value_name = "DRIVER")]
     pub(super) log_driver: Option<String>,

@@ -2,9 +2,12 @@
 
 mod args;
 mod parse;
+mod report_file;
 mod reports;
 mod spec;
+mod stdin;
 mod supervise;
+mod toml_lines;
 mod verdict;
 
 #[cfg(test)]
@@ -12,33 +15,77 @@ mod spec_tests;
 
 pub(crate) use args::Args;
 
+use std::sync::Arc;
+
 use longshore::{Exit, TaskSpec};
 
 use crate::failure::{Failure, note};
+use crate::input::{self, blocking};
 use crate::signals::Signals;
-use reports::{End, EndError, EndFile, StatsFile};
+use report_file::{Opened, Wanted};
+use reports::{End, EndError, StatsFile};
 use spec::World;
+use stdin::Stdin;
 use supervise::{Ended, Files};
 use verdict::{Circumstances, Verdict, judge};
 
 pub(crate) async fn main(args: Args) -> Result<u8, Failure> {
     let mut signals = Signals::catch()?;
-    let world = World {
-        var: &|name| std::env::var(name).ok(),
-        read: &|path| std::fs::read_to_string(path),
+    let args = Arc::new(args);
+    let wanted = Wanted::by(&args);
+    let asked = Arc::clone(&args);
+    let described = async { Ok(blocking(move || describe(&asked)).await) };
+    let (spec, stdin) = match signals.unless(described).await? {
+        Ok(described) => described,
+        Err(failure) => return no_task(failure.invalid(), wanted, &mut signals).await,
     };
-    let spec = spec::spec(&args, &world)?;
-    let end_file = args.reports.json.as_deref().map(EndFile::create).transpose()?;
-    let stats = args.reports.stats.as_deref().map(StatsFile::create).transpose()?;
+    let Opened { json, stats } = signals.unless(blocking(move || wanted.open())).await?;
+    let stats = stats.map(StatsFile::start).transpose()?;
 
-    let files = Files { interactive: args.task.interactive, stats: stats.as_ref() };
+    let files = Files { stdin, stats: stats.as_ref() };
     let ended = supervise::run(&args.engine, &spec, files, args.task.quiet, &mut signals).await;
 
     let verdict = tell(&ended, &spec);
-    let written = end_file.map_or(Ok(()), |file| file.write(&end(&ended, &spec, &verdict)));
-    let stats_written = stats.map_or(Ok(()), StatsFile::finish);
-    written.and(stats_written)?;
-    Ok(verdict.status)
+    let mut status = verdict.status;
+    if let Some(file) = json {
+        let text = end(&ended, &spec, &verdict).text();
+        let written = blocking(move || file.write(&text?));
+        status = with_report(status, signals.unless(written).await);
+    }
+    if let Some(stats) = stats {
+        let finished = blocking(move || stats.finish());
+        status = with_report(status, signals.unless(finished).await);
+    }
+    Ok(status)
+}
+
+/// The task, and what it gets of stdin.
+fn describe(args: &Args) -> Result<(TaskSpec, Stdin), Failure> {
+    let stdin = Stdin::by(args)?;
+    let world = World { var: &|name| std::env::var_os(name), read: &input::read };
+    Ok((spec::spec(args, &world)?, stdin))
+}
+
+/// Tells what is wrong with a description, in the report of the end too. Nothing was run.
+async fn no_task(failure: Failure, wanted: Wanted, signals: &mut Signals) -> Result<u8, Failure> {
+    let status = failure.report();
+    let written = blocking(move || {
+        let Some(file) = wanted.only_the_end().open()?.json else { return Ok(()) };
+        file.write(&End::without_task(status, EndError::of(&failure)).text()?)
+    });
+    Ok(with_report(status, signals.unless(written).await))
+}
+
+/// The status after a report. One that cannot be written is said, and takes the place of success
+/// only: the end of the task counts for more.
+fn with_report(status: u8, written: Result<(), Failure>) -> u8 {
+    match written {
+        Ok(()) => status,
+        Err(failure) => {
+            let failed = failure.report();
+            if status == 0 { failed } else { status }
+        }
+    }
 }
 
 /// Says on stderr what there is to say about the end.

@@ -2,29 +2,23 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
 use longshore::{Exit, Sample, StatsSink, TaskSpec};
 use serde::Serialize;
 
+use super::report_file::ReportFile;
 use crate::failure::Failure;
-
-/// Where the end of the task is written to.
-#[derive(Debug)]
-pub(super) struct EndFile {
-    path: PathBuf,
-    file: File,
-}
 
 /// The end of a run: that of the task with all its evidence, or the error that kept it from one.
 #[derive(Debug, Serialize)]
 pub(super) struct End<'a> {
-    /// The task's id.
-    pub(super) task: &'a str,
+    /// The task's id; none if what was described is no task.
+    pub(super) task: Option<&'a str>,
     /// Its image, as it was given.
-    pub(super) image: &'a str,
+    pub(super) image: Option<&'a str>,
     /// The engine's id of its container, if there was one.
     pub(super) container: Option<&'a str>,
     /// The status of this process.
@@ -52,26 +46,12 @@ impl EndError {
     }
 }
 
-impl EndFile {
-    /// Makes the file, so that a wrong path is known before anything runs.
-    pub(super) fn create(path: &Path) -> Result<Self, Failure> {
-        Ok(Self { path: path.to_owned(), file: create(path)? })
-    }
-
-    pub(super) fn write(mut self, end: &End<'_>) -> Result<(), Failure> {
-        let mut text = serde_json::to_vec_pretty(end)
-            .map_err(|error| Failure::new(format!("{}: {error}", self.path.display())))?;
-        text.push(b'\n');
-        self.file.write_all(&text).map_err(|error| Failure::io(self.path.display(), &error))
-    }
-}
-
 /// The end of a run as it is told, with what the driver knows where it knows anything.
 impl<'a> End<'a> {
     pub(super) fn new(spec: &'a TaskSpec, exit_status: u8, notes: &'a [String]) -> Self {
         Self {
-            task: &spec.id,
-            image: &spec.image,
+            task: Some(&spec.id),
+            image: Some(&spec.image),
             container: None,
             exit_status,
             notes,
@@ -79,6 +59,27 @@ impl<'a> End<'a> {
             exit: None,
             error: None,
         }
+    }
+
+    /// The end of a run that had no task.
+    pub(super) fn without_task(exit_status: u8, error: EndError) -> Self {
+        Self {
+            task: None,
+            image: None,
+            container: None,
+            exit_status,
+            notes: &[],
+            status: None,
+            exit: None,
+            error: Some(error),
+        }
+    }
+
+    pub(super) fn text(&self) -> Result<Vec<u8>, Failure> {
+        let mut text = serde_json::to_vec_pretty(self)
+            .map_err(|error| Failure::new(format!("the end cannot be written down: {error}")))?;
+        text.push(b'\n');
+        Ok(text)
     }
 }
 
@@ -91,14 +92,15 @@ pub(super) struct StatsFile {
 }
 
 impl StatsFile {
-    pub(super) fn create(path: &Path) -> Result<Self, Failure> {
-        let file = create(path)?;
+    pub(super) fn start(file: ReportFile) -> Result<Self, Failure> {
+        let path = file.path().to_owned();
+        let file = file.into_file();
         let (samples, receiver) = channel();
         let writer = std::thread::Builder::new()
             .name("longshore-stats".to_owned())
             .spawn(move || write_samples(BufWriter::new(file), &receiver))
             .map_err(|error| Failure::io("start a thread", &error))?;
-        Ok(Self { path: path.to_owned(), samples, writer })
+        Ok(Self { path, samples, writer })
     }
 
     pub(super) fn sink(&self) -> impl StatsSink {
@@ -129,10 +131,6 @@ fn write_samples(mut file: BufWriter<File>, samples: &Receiver<Option<Sample>>) 
     file.flush()
 }
 
-fn create(path: &Path) -> Result<File, Failure> {
-    File::create(path).map_err(|error| Failure::io(path.display(), &error))
-}
-
 #[cfg(test)]
 mod tests {
     use longshore::stats::{Metric, Metrics, Series, Timestamp};
@@ -144,7 +142,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         for count in [0_u64, 1, 3] {
             let path = folder.path().join(count.to_string());
-            let stats = StatsFile::create(&path).unwrap();
+            let stats = StatsFile::start(ReportFile::open(&path).unwrap()).unwrap();
             let mut sink = stats.sink();
             for pids in 0..count {
                 let metrics = Metrics::new().with(Metric::Pids, pids);
@@ -157,14 +155,6 @@ mod tests {
                 serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
             let pids: Vec<_> = series.iter().map(|s| s.metrics.get(Metric::Pids)).collect();
             assert_eq!(pids, (0..count).map(Some).collect::<Vec<_>>());
-        }
-    }
-
-    #[test]
-    fn a_path_that_cannot_be_written_is_named_at_once() {
-        let path = Path::new("/nowhere/at/all.json");
-        for failure in [EndFile::create(path).unwrap_err(), StatsFile::create(path).unwrap_err()] {
-            assert!(failure.text().contains("/nowhere/at/all.json"), "{}", failure.text());
         }
     }
 }

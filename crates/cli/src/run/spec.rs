@@ -1,21 +1,26 @@
 //! From options, and a file if there is one, to the description of a task.
 
+use std::ffi::OsString;
 use std::io;
 use std::path::Path;
+
+use serde_json::Value;
 
 use longshore::{
     ByteSize, Capability, CapabilityDrop, LogDriver, Seccomp, Security as Hardening, TaskSpec,
 };
 
 use super::args::{Args, Files, Limits, Network, Reports, Security, Task};
-use super::parse::{SecurityOption, variables_of_file};
+use super::parse::{SecurityOption, Variable, variables_of_file};
+use super::toml_lines::Lines;
 use crate::failure::Failure;
+use crate::input;
 use crate::unreadable;
 
 /// What a description depends on beside the options. It is a parameter so that a test can state it.
 pub(super) struct World<'a> {
     /// A variable of the environment.
-    pub(super) var: &'a dyn Fn(&str) -> Option<String>,
+    pub(super) var: &'a dyn Fn(&str) -> Option<OsString>,
     /// The text of a file.
     pub(super) read: &'a dyn Fn(&Path) -> io::Result<String>,
 }
@@ -42,6 +47,7 @@ pub(super) fn spec(args: &Args, world: &World<'_>) -> Result<TaskSpec, Failure> 
     network(&mut spec, &args.network);
     files(&mut spec, &args.files);
     log(&mut spec, &args.reports);
+    replace_some(&mut spec.stats_interval, args.reports.stats_interval);
     spec.validate()?;
     Ok(spec)
 }
@@ -53,19 +59,43 @@ fn read_spec(path: &Path, world: &World<'_>) -> Result<TaskSpec, Failure> {
         Some("toml") => false,
         _ => text.trim_start().starts_with('{'),
     };
-    let parsed = if is_json {
-        serde_json::from_str(&text).map_err(|error| unreadable::in_json(&error))
+    if is_json {
+        serde_json::from_str(&text).map_err(|error| {
+            let said = unreadable::in_json(&error);
+            problems(path, serde_json::from_str(&text), |_| None)
+                .unwrap_or_else(|| no_task(path, &said))
+        })
     } else {
-        toml::from_str(&text).map_err(|error| unreadable::in_toml(&text, &error))
-    };
-    parsed.map_err(|error| {
-        Failure::new(format!("{} is not a task: {}", path.display(), error))
-            .help("the least that it needs is an image, in TOML: image = \"alpine:3.20\"")
-    })
+        toml::from_str(&text).map_err(|error| {
+            let said = unreadable::in_toml(&text, &error);
+            let lines = Lines::of(&text);
+            problems(path, toml::from_str(&text), |field| lines.line(field))
+                .unwrap_or_else(|| no_task(path, &said))
+        })
+    }
+}
+
+/// Everything that is wrong with a file that can be read but is no task.
+fn problems<E>(
+    path: &Path,
+    tree: Result<Value, E>,
+    line: impl Fn(&str) -> Option<usize>,
+) -> Option<Failure> {
+    let invalid = TaskSpec::from_value(tree.ok()?).err()?;
+    let details = invalid.problems().iter().map(|problem| {
+        let place = line(&problem.field).map(|line| format!("line {line}: ")).unwrap_or_default();
+        format!("{place}{}: {}", problem.field, problem.message)
+    });
+    Some(no_task(path, "each line is a field at fault").details(details.collect()))
+}
+
+fn no_task(path: &Path, why: &str) -> Failure {
+    Failure::new(format!("{} is not a task: {why}", input::name(path)))
+        .help("the least that it needs is an image, in TOML: image = \"alpine:3.20\"")
 }
 
 fn read(path: &Path, world: &World<'_>) -> Result<String, Failure> {
-    (world.read)(path).map_err(|error| Failure::io(path.display(), &error))
+    (world.read)(path).map_err(|error| Failure::io(input::name(path), &error))
 }
 
 fn task(spec: &mut TaskSpec, options: &Task, world: &World<'_>) -> Result<(), Failure> {
@@ -75,13 +105,20 @@ fn task(spec: &mut TaskSpec, options: &Task, world: &World<'_>) -> Result<(), Fa
     }
     let mut variables = Vec::new();
     for path in &options.env_file {
-        variables.extend(variables_of_file(path, &read(path, world)?).map_err(Failure::new)?);
+        let text = read(path, world)?;
+        let read = variables_of_file(&input::name(path), &text).map_err(Failure::new)?;
+        variables.extend(read);
     }
     variables.extend(options.env.iter().cloned());
     for variable in variables {
+        let Variable { name, value } = variable;
+        let value = match value {
+            Some(value) => Some(value),
+            None => here(&name, world)?,
+        };
         // As with Docker, a variable that is not set here is not set there.
-        if let Some(value) = variable.value.or_else(|| (world.var)(&variable.name)) {
-            spec.env.set(variable.name, value);
+        if let Some(value) = value {
+            spec.env.set(name, value);
         }
     }
     replace_some(&mut spec.work_dir, options.workdir.clone());
@@ -92,6 +129,15 @@ fn task(spec: &mut TaskSpec, options: &Task, world: &World<'_>) -> Result<(), Fa
     replace_some(&mut spec.stop.signal, options.stop_signal);
     replace(&mut spec.stop.grace, options.stop_timeout);
     Ok(())
+}
+
+/// A variable of this process's own environment.
+fn here(name: &str, world: &World<'_>) -> Result<Option<String>, Failure> {
+    let value = (world.var)(name).map(OsString::into_string).transpose();
+    value.map_err(|_| {
+        Failure::new(format!("the variable {name} is not text in UTF-8 here"))
+            .help("leave it out, or give it a value")
+    })
 }
 
 fn limits(spec: &mut TaskSpec, options: &Limits) -> Result<(), Failure> {
@@ -151,7 +197,13 @@ fn security(spec: &mut TaskSpec, options: &Security, world: &World<'_>) -> Resul
     if options.init || options.no_init {
         security.init = options.init;
     }
-    security.privileged |= options.privileged;
+    if options.privileged {
+        security.privileged = true;
+        // The default of dropping all does not hold then; to ask for it is refused.
+        if options.cap_drop.is_empty() && security.cap_drop == CapabilityDrop::All {
+            security.cap_drop = CapabilityDrop::These(Vec::new());
+        }
+    }
     Ok(())
 }
 

@@ -36,6 +36,7 @@ fn table() -> Vec<(&'static [&'static str], &'static str, Value)> {
         (&["--stop-timeout", "3"], "/stop/grace", json!("3s")),
         (&["--stop-timeout", "250ms"], "/stop/grace", json!("250ms")),
         (&["--timeout", "1m30s"], "/timeout", json!("1m 30s")),
+        (&["--stats-interval", "10ms"], "/stats_interval", json!("10ms")),
         (
             &["--output-limit", "1KiB"],
             "/limits/output",
@@ -91,14 +92,19 @@ fn table() -> Vec<(&'static [&'static str], &'static str, Value)> {
         (&["--no-init"], "/security/init", json!(false)),
         (&["--no-init", "--init"], "/security/init", Value::Null),
         (&["--privileged"], "/security/privileged", json!(true)),
+        (&["--privileged"], "/security/cap_drop", json!([])),
         (&["--network", "bridge"], "/network/mode", json!("bridge")),
         (&["--net", "host"], "/network/mode", json!("host")),
         (&["--network", "lan", "--network-alias", "db"], "/network/aliases", json!(["db"])),
         (&["--hostname", "box"], "/network/hostname", json!("box")),
-        (&["--dns", "1.1.1.1", "--dns", "::1"], "/network/dns", json!(["1.1.1.1", "::1"])),
-        (&["--dns-search", "lan"], "/network/dns_search", json!(["lan"])),
         (
-            &["--dns-option", "ndots:1", "--dns-opt", "rotate"],
+            &["--net", "host", "--dns", "1.1.1.1", "--dns", "::1"],
+            "/network/dns",
+            json!(["1.1.1.1", "::1"]),
+        ),
+        (&["--net", "lan", "--dns-search", "lan"], "/network/dns_search", json!(["lan"])),
+        (
+            &["--net", "bridge", "--dns-option", "ndots:1", "--dns-opt", "rotate"],
             "/network/dns_options",
             json!(["ndots:1", "rotate"]),
         ),
@@ -146,7 +152,7 @@ fn describe(words: &[&str]) -> Result<TaskSpec, Failure> {
         panic!("run is run");
     };
     let world = World {
-        var: &|name| (name == "HERE").then(|| "from here".to_owned()),
+        var: &|name| (name == "HERE").then(|| "from here".into()),
         read: &|path: &Path| match path.to_str() {
             Some("vars") => {
                 Ok("\u{feff}# a comment\n\n  A=1\nB= b #1\nHERE\nNOT_HERE\n".to_owned())

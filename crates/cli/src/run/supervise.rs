@@ -8,6 +8,7 @@ use longshore::{
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::reports::StatsFile;
+use super::stdin::Stdin;
 use crate::engine;
 use crate::failure::{Failure, note};
 use crate::progress::Progress;
@@ -18,8 +19,8 @@ use crate::terminal::{self, Raw};
 /// What a run reads and writes beside stdout and stderr.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Files<'a> {
-    /// Whether stdin is passed through even if it is a terminal.
-    pub(super) interactive: bool,
+    /// What the task gets of stdin.
+    pub(super) stdin: Stdin,
     pub(super) stats: Option<&'a StatsFile>,
 }
 
@@ -50,11 +51,8 @@ pub(super) async fn run(
         write_errors: Vec::new(),
         container: None,
     };
-    let driver = tokio::select! {
-        driver = engine.open() => driver,
-        signal = signals.next() => Err(interrupted(signal, &mut ended)),
-    };
-    match driver {
+    let opened = engine.open_for(spec, signals).await;
+    match opened.unwrap_or_else(|signal| Err(interrupted(signal, &mut ended))) {
         Ok(driver) => on_driver(&driver, spec, files, quiet, signals, &mut ended).await,
         Err(failure) => ended.result = Err(failure),
     }
@@ -73,7 +71,9 @@ async fn on_driver(
     tracing::debug!(driver = driver.name(), version = can.engine_version, "the engine is there");
     let progress = Arc::new(Progress::new(&spec.image, quiet));
     let (io, watches) = streams(spec, files);
-    let task = Task::new(spec.clone()).io(io).hooks(Arc::clone(&progress) as _);
+    let spec = sized(spec.clone(), can.tty_size, terminal::size());
+    let passes_terminal = files.stdin == Stdin::Always && spec.tty && terminal::stdin_is_terminal();
+    let task = Task::new(spec).io(io).hooks(Arc::clone(&progress) as _);
     let container = match driver.container(task) {
         Ok(container) => Some(container),
         Err(error) => {
@@ -82,13 +82,20 @@ async fn on_driver(
         }
     };
     if let Some(container) = &container {
-        let passes_terminal = files.interactive && spec.tty && terminal::stdin_is_terminal();
         ended.result =
             on_container(&**container, &progress, passes_terminal, &watches, signals, ended).await;
         ended.container = container.engine_id();
     }
     ended.write_errors = watches.iter().filter_map(|watch| watch.error()).collect();
     clean_up(container.as_deref(), &**driver, signals, ended).await;
+}
+
+/// Gives the task's terminal the size of this one from the start, where the engine can.
+fn sized(mut spec: TaskSpec, able: bool, size: Option<TtySize>) -> TaskSpec {
+    if spec.tty && able {
+        spec.tty_size = spec.tty_size.or(size);
+    }
+    spec
 }
 
 /// The streams of this process, as far as the task gets them.
@@ -99,7 +106,7 @@ fn streams(spec: &TaskSpec, files: Files<'_>) -> (TaskIo, [Arc<Watch>; 2]) {
     if !spec.tty {
         io = io.stderr(stderr);
     }
-    if files.interactive || !terminal::stdin_is_terminal() {
+    if files.stdin.is_passed(terminal::stdin_is_terminal()) {
         io = io.stdin(Input::default());
     }
     if let Some(stats) = files.stats {

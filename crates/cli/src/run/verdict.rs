@@ -1,14 +1,20 @@
 //! From the end of a task to an exit status and what the user is told.
 
-use longshore::{ByteSize, Exit, NotStarted, OomEvidence, Outcome, Signal, StreamReport, TaskSpec};
+use longshore::{
+    ByteSize, Exit, NetworkReport, NotStarted, OomEvidence, Outcome, Signal, StreamReport, TaskSpec,
+};
 
 use crate::failure::ENGINE;
+use crate::render;
 
 const TIMED_OUT: u8 = 124;
 const NOT_EXECUTABLE: u8 = 126;
 const NOT_FOUND: u8 = 127;
 /// Signal n is told as 128 + n, as a shell does.
 const SIGNALLED: u8 = 128;
+
+/// No path is longer.
+const LONGEST_NAME: usize = 4096;
 
 /// What this process knows of the end beside the driver.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -36,12 +42,24 @@ pub(super) fn judge(exit: &Exit, spec: &TaskSpec, circumstances: &Circumstances)
     let mut notes = Vec::new();
     let own = own_status(exit, spec, circumstances, &mut notes);
     if exit.outcome != Outcome::OutOfMemory && oom_seen(exit.oom) {
-        notes.push(
-            "processes of the task were killed because memory was used up, though not its main one"
-                .to_owned(),
-        );
+        let main = if exit.alternatives.contains(&Outcome::OutOfMemory) {
+            "perhaps its main one too"
+        } else {
+            "though not its main one"
+        };
+        notes.push(format!("processes of the task were killed because memory was used up, {main}"));
     }
     beyond_limit(exit, spec, &mut notes);
+    match &exit.network {
+        NetworkReport::FellBack => {
+            notes
+                .push("there was no network to borrow, and the task had one of its own".to_owned());
+        }
+        NetworkReport::Lost(why) => {
+            notes.push(format!("the network that the task had borrowed was lost: {why}"));
+        }
+        _ => {}
+    }
     let ended_from_here = matches!(exit.outcome, Outcome::Cancelled | Outcome::TimedOut);
     let mut status = own;
     if exit.output.is_incomplete() {
@@ -132,12 +150,22 @@ fn own_status(
 
 /// An init answers 126 and 127 both for itself and for the program.
 fn hint(exit: &Exit, spec: &TaskSpec) -> Option<String> {
+    let code = exit.code?;
+    if exit.alternatives.contains(&Outcome::NotStarted(NotStarted::TooLong)) {
+        return Some(format!(
+            "status {code}: either the kernel refused arguments and variables of {} bytes, or the \
+             program gave that status itself",
+            spec.argument_bytes()
+        ));
+    }
     let what = exit.alternatives.iter().find_map(|other| match other {
         Outcome::NotStarted(NotStarted::NotFound) => Some("was not found in the image"),
         Outcome::NotStarted(NotStarted::NotExecutable) => Some("cannot be executed"),
+        Outcome::NotStarted(NotStarted::NoRoom) => {
+            Some("found no room among its user's processes (--ulimit nproc)")
+        }
         _ => None,
     })?;
-    let code = exit.code?;
     Some(format!(
         "status {code}: either {} {what}, or it gave that status itself; --no-init tells them apart",
         program(spec)
@@ -146,9 +174,12 @@ fn hint(exit: &Exit, spec: &TaskSpec) -> Option<String> {
 
 fn program(spec: &TaskSpec) -> String {
     let entrypoint = spec.entrypoint.as_deref().unwrap_or_default();
+    let quoted = |name: &str| format!("{:?}", render::shortened(name, LONGEST_NAME));
     match (entrypoint.first(), spec.args.first()) {
-        (Some(program), _) => format!("{program:?}"),
-        (None, Some(program)) => format!("the command, {program:?} or the image's entrypoint,"),
+        (Some(program), _) => quoted(program),
+        (None, Some(program)) => {
+            format!("the command, {} or the image's entrypoint,", quoted(program))
+        }
         (None, None) => "the image's command".to_owned(),
     }
 }

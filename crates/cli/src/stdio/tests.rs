@@ -5,7 +5,6 @@ use std::io::Read as _;
 use std::os::fd::{AsFd as _, OwnedFd};
 
 use rustix::pipe::{PipeFlags, pipe_with};
-use tokio::io::AsyncWriteExt as _;
 
 use super::*;
 

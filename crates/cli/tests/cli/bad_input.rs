@@ -1,6 +1,7 @@
 //! What is wrong is named, with what to do about it; as far as no engine is needed to find out.
 
 use std::fs::Permissions;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
 use std::os::unix::process::CommandExt as _;
@@ -32,11 +33,22 @@ fn assert_told(run: &Done, what: &str) {
     assert_eq!(run.text(), "");
 }
 
+/// The report says so as well.
+#[track_caller]
+fn assert_invalid(mock: &Mock, what: &str) {
+    let end = mock.json("end.json");
+    assert_eq!(end["error"]["kind"], "invalid input", "{end}");
+    assert!(end["error"]["message"].as_str().unwrap().contains(what), "{end}");
+    assert_eq!(end["exit_status"], 125);
+}
+
 #[test]
 fn an_invalid_reference_says_where_it_goes_wrong() {
-    let run = done(&mut longshore(["run", "ghcr.io/Org/app"]));
+    let mock = Mock::new();
+    let run = done(&mut longshore(["run", "--json", &mock.path("end.json"), "ghcr.io/Org/app"]));
     assert_told(&run, "image: invalid image reference \"ghcr.io/Org/app\"");
     assert!(run.stderr.contains("at byte 8, found 'O'"), "{run:?}");
+    assert_invalid(&mock, "ghcr.io/Org/app");
 }
 
 #[test]
@@ -52,19 +64,66 @@ cpuset = "a-b"
 driver = ""
 "#;
     std::fs::write(mock.path("task.toml"), spec).unwrap();
-    let run = done(&mut mock.run(&["--spec", &mock.path("task.toml")]));
+    let (spec, end, stats) = (mock.path("task.toml"), mock.path("end.json"), mock.path("stats"));
+    let run = done(&mut mock.run(&["--spec", &spec, "--json", &end, "--stats", &stats]));
     assert_told(&run, "invalid task");
+    assert!(!std::path::Path::new(&stats).exists(), "nothing ran");
     for field in ["image", "work_dir", "limits.pids", "limits.cpuset", "log.driver"] {
         assert!(run.stderr.contains(&format!("\n  {field}: ")), "{field}: {run:?}");
+        assert_invalid(&mock, &format!("{field}: "));
     }
 }
 
 #[test]
-fn a_task_with_an_unknown_key_names_it() {
+fn mistakes_of_type_and_of_value_are_told_at_once_with_their_lines() {
+    let mock = Mock::new();
+    let toml = "image = \"Not An Image\"\ntty = \"yes\"\nimagee = 1\n[limits]\nmemory = \"lots\"\n\
+                cpuset = \"a-b\"\n[env]\nPIN = 4711\n[[mounts]]\ntype = \"tmpfs\"\n";
+    let json = r#"{"image": "Not An Image", "tty": "yes", "imagee": 1, "env": {"PIN": 4711},
+        "limits": {"memory": "lots", "cpuset": "a-b"}, "mounts": [{"type": "tmpfs"}]}"#;
+    let fields = [
+        (1, "image: invalid image reference"),
+        (2, "tty: expected a boolean, not a string"),
+        (3, "imagee: unknown field"),
+        (5, "limits.memory: "),
+        (6, "limits.cpuset: "),
+        (8, "env.PIN: expected a string, not a number"),
+        (9, "mounts[0].target: is missing"),
+    ];
+    for (name, text) in [("task.toml", toml), ("task.json", json)] {
+        std::fs::write(mock.path(name), text).unwrap();
+        let run = done(&mut mock.run(&["--spec", &mock.path(name)]));
+        assert_told(&run, &format!("{name} is not a task"));
+        for (line, field) in fields {
+            let place = if name == "task.toml" { format!("line {line}: ") } else { String::new() };
+            assert!(run.stderr.contains(&format!("\n  {place}{field}")), "{field}: {run:?}");
+        }
+        assert!(!run.stderr.contains("4711"), "{run:?}");
+    }
+}
+
+#[test]
+fn a_file_that_is_no_toml_or_says_a_thing_twice_is_told_with_its_place() {
+    let mock = Mock::new();
+    for (name, text, place) in [
+        ("a.toml", "image = 'x'\nargs = [", "line 2"),
+        ("b.toml", "image = 'x'\nimage = 'y'", "line 2"),
+        ("c.json", "{\"image\": \"x\",\n\"args\": [", "line 2"),
+        ("d.json", "{\"image\": \"x\",\n\"image\": \"y\"}", "duplicate field `image`"),
+    ] {
+        std::fs::write(mock.path(name), text).unwrap();
+        let run = done(&mut mock.run(&["--spec", &mock.path(name)]));
+        assert_told(&run, place);
+        assert!(run.stderr.contains(name), "{run:?}");
+    }
+}
+
+#[test]
+fn a_task_with_an_unknown_key_names_it_and_the_one_that_was_meant() {
     let mock = Mock::new();
     std::fs::write(mock.path("task.toml"), "image = \"demo\"\nmemory = \"1m\"\n").unwrap();
     let run = done(&mut mock.run(&["--spec", &mock.path("task.toml")]));
-    assert_told(&run, "unknown field `memory`");
+    assert_told(&run, "line 2: memory: unknown field `memory`: did you mean `limits.memory`?");
     assert!(run.stderr.contains("task.toml"), "{run:?}");
 }
 
@@ -84,7 +143,30 @@ fn a_configuration_with_an_unknown_key_names_it_and_those_that_there_are() {
             let run = done(&mut longshore(command));
             assert_told(&run, &format!("unknown field {key}"));
             assert!(run.stderr.contains(known) && run.stderr.contains("wrong.toml"), "{run:?}");
+            assert!(run.stderr.contains("help: the names above"), "{run:?}");
         }
+        let json = mock.path("end.json");
+        done(&mut longshore(["run", "--config", &path, "--json", &json, "demo"]));
+        assert_invalid(&mock, &format!("unknown field {key}"));
+    }
+}
+
+#[test]
+fn a_configuration_with_a_wrong_value_is_told_its_place_and_of_no_names_that_are_not_above() {
+    let mock = Mock::new();
+    for (text, place) in [
+        ("[prefork]\npre_fork_pool_size = -1", "line 2, column 22"),
+        ("[prefork]\npre_fork_pool_size = 'unknown field `x`'", "line 2, column 22"),
+        ("[docker]\nhost = 7", "line 2, column 8"),
+        ("driver = [", "line 1"),
+        ("driver = 'docker'\ndriver = 'mock'", "line 2, column 1"),
+    ] {
+        let path = mock.path("wrong.toml");
+        std::fs::write(&path, text).unwrap();
+        let run = done(&mut longshore(["run", "--config", &path, "demo"]));
+        assert_told(&run, place);
+        assert!(run.stderr.contains("help: correct what is at this place"), "{run:?}");
+        assert!(!run.stderr.contains("names above"), "{run:?}");
     }
 }
 
@@ -120,6 +202,43 @@ fn an_address_that_nobody_answers_at_is_no_engine() {
 }
 
 #[test]
+fn an_address_that_is_no_sockets_says_so() {
+    let mock = Mock::new();
+    std::fs::write(mock.path("file"), "").unwrap();
+    for (path, why) in [
+        (mock.path(""), "something else than a socket"),
+        (mock.path("file"), "something else than a socket"),
+        (mock.path(&"x".repeat(200)), "longer than that of a socket can be"),
+    ] {
+        let host = format!("unix://{path}");
+        let run = done(longshore(["run", "demo"]).env("DOCKER_HOST", &host));
+        run.assert(125, &format!("engine address `{host}`: "));
+        run.assert(125, why);
+        let doctor = done(longshore(["doctor"]).env("DOCKER_HOST", &host));
+        doctor.assert_silent(1);
+        assert!(doctor.text().contains(why), "{doctor:?}");
+    }
+}
+
+#[test]
+fn an_engine_that_never_answers_is_bounded_by_the_configuration_and_not_by_the_timeout() {
+    let mock = Mock::new();
+    let socket = mock.path("silent.sock");
+    let _listener = UnixListener::bind(&socket).unwrap();
+    let config = mock.path("silent.toml");
+    let text = format!("[docker]\nhost = \"unix://{socket}\"\ntimeouts.call = \"300ms\"\n");
+    std::fs::write(&config, text).unwrap();
+    for options in [&["--timeout", "1ms"][..], &[]] {
+        let run =
+            done(&mut longshore([&["run", "--config", &config], options, &["demo"]].concat()));
+        assert_told(&run, "the engine did not answer within 300 ms");
+        assert!(run.stderr.contains("docker.timeouts"), "{run:?}");
+    }
+    let help = done(&mut longshore(["run", "--help"]));
+    assert!(help.text().contains("docker.timeouts"), "{help:?}");
+}
+
+#[test]
 fn a_socket_without_permission_names_it_and_the_remedy() {
     const NOBODY: u32 = 65_534;
     let mock = Mock::new();
@@ -150,16 +269,35 @@ fn an_engine_that_is_too_old_names_its_version_and_the_least() {
     engine_with_version(&socket, "1.12");
     let host = format!("unix://{}", socket.display());
     let run = assert_engine(&mock, &mut binary(), &host, "1.12", "engine is too old");
-    assert!(run.stderr.contains("update the engine"), "{run:?}");
+    assert!(run.stderr.contains("upgrade the engine"), "{run:?}");
     let doctor = done(longshore(["doctor"]).env("DOCKER_HOST", &host));
     doctor.assert_silent(1);
     assert!(doctor.text().contains("1.12"), "{doctor:?}");
 }
 
 #[test]
-fn a_broken_address_is_refused_as_such() {
-    let run = done(longshore(["run", "demo"]).env("DOCKER_HOST", "ftp://x"));
-    run.assert(125, "`ftp://x`");
+fn a_broken_address_is_named_with_its_variable_and_what_to_write() {
+    let mock = Mock::new();
+    for (host, remedy) in [
+        ("garbage", "give it as unix:///path, tcp://host:port or https://host:port"),
+        ("ftp://x", "use unix, tcp, http or https"),
+        ("tcp://", "the host is missing: give it as tcp://host:port"),
+        ("tcp://host:port", "not a number from 1 to 65535"),
+        ("unix://", "the path is missing: give it as unix:///path"),
+        ("ssh://host", "forward the socket"),
+    ] {
+        for command in [vec!["run"], vec!["run", "--driver", "docker"], vec!["pull"]] {
+            let run = done(longshore(&command).arg("demo").env("DOCKER_HOST", host));
+            run.assert(125, &format!("DOCKER_HOST: engine address `{host}`: "));
+            assert!(run.stderr.starts_with("longshore: error: "), "{run:?}");
+            assert!(run.stderr.contains(remedy), "{run:?}");
+            assert_eq!(run.text(), "");
+        }
+        let json = mock.path("end.json");
+        let run = done(longshore(["run", "--json", &json, "demo"]).env("DOCKER_HOST", host));
+        run.assert(125, host);
+        assert_eq!(mock.json("end.json")["error"]["kind"], "invalid input");
+    }
 }
 
 #[test]
@@ -200,4 +338,89 @@ fn an_environment_file_shows_no_value_when_it_is_wrong() {
     let run = done(&mut mock.run(&["--env-file", &mock.path("vars"), "demo"]));
     run.assert(125, "vars:2: ");
     assert!(!run.stderr.contains("hunter2"), "{run:?}");
+}
+
+#[test]
+fn a_variable_that_is_no_text_is_named_and_not_left_out() {
+    let mock = Mock::new();
+    let mut command = mock.run(&["-e", "ODD", "demo"]);
+    let run = done(command.env("ODD", std::ffi::OsStr::from_bytes(b"hunter2\xff")));
+    assert_told(&run, "the variable ODD is not text in UTF-8 here");
+    assert!(!run.stderr.contains("hunter2"), "{run:?}");
+}
+
+#[test]
+fn what_is_told_cannot_command_a_terminal() {
+    let mock = Mock::new();
+    for words in [
+        &["run", "--json", "/no\x1b[31m/where", "demo"][..],
+        &["run", "--x\x1b[31m", "demo"],
+        &["run", "--driver", "\x1b[31m", "demo"],
+        &["\x1b[31m"],
+    ] {
+        let run = done(&mut longshore(words));
+        run.assert(125, "longshore: error: ");
+        assert!(!run.stderr.contains('\x1b'), "{run:?}");
+    }
+    let run = done(&mut mock.run(&["--entrypoint", "/no\x1b[31m", "demo"]));
+    run.assert(127, "\\u{1b}[31m");
+    assert!(!run.stderr.contains('\x1b'), "{run:?}");
+}
+
+#[test]
+fn help_that_cannot_be_written_is_no_success() {
+    for words in [&["--help"][..], &["--version"], &["run", "--help"]] {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let run = longshore(words).stdout(full).output().unwrap();
+        assert_eq!(run.status.code(), Some(125), "{run:?}");
+        let said = String::from_utf8(run.stderr).unwrap();
+        assert_eq!(said, "longshore: error: stdout: No space left on device (os error 28)\n");
+    }
+}
+
+#[test]
+fn a_value_that_may_be_a_password_is_not_repeated() {
+    for words in [
+        &["-e", "=hunter2"][..],
+        &["--env", "=hunter2"],
+        &["--env==hunter2"],
+        &["-e=hunter2", "--env", "=hunter2"],
+        &["--log-opt", "hunter2"],
+        &["--evn=TOKEN=hunter2"],
+    ] {
+        let run = done(&mut longshore([&["run"], words, &["demo"]].concat()));
+        run.assert(125, "longshore: error: ");
+        assert!(!run.stderr.contains("hunter2"), "{run:?}");
+    }
+}
+
+#[test]
+fn no_tip_sends_an_option_behind_the_dashes_where_the_image_is() {
+    for word in ["-1", "--memroy", "-x"] {
+        let run = done(&mut longshore(["run", word, "demo"]));
+        run.assert(125, &format!("unexpected argument '{}'", &word[..word.len()]));
+        assert!(!run.stderr.contains("'-- "), "{run:?}");
+    }
+    done(&mut longshore(["run", "--memroy", "demo"])).assert(125, "'--memory'");
+}
+
+#[test]
+fn a_description_that_is_no_text_is_named() {
+    let mock = Mock::new();
+    std::fs::write(mock.path("task.toml"), b"image = \"\xff\xfe\"").unwrap();
+    for option in ["--spec", "--env-file", "--config"] {
+        let run = done(&mut longshore(["run", option, &mock.path("task.toml"), "demo"]));
+        run.assert(125, "task.toml: it is not text in UTF-8");
+    }
+}
+
+#[test]
+fn the_backend_that_runs_nothing_says_so_unless_it_was_scripted() {
+    let said = "longshore: the driver mock is in memory: no image is pulled and no program runs\n";
+    let run = done(&mut longshore(["run", "--driver", "mock", "demo"]));
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), said));
+    let mock = Mock::new();
+    let run = done(&mut mock.run(&["--driver", "mock", "demo"]));
+    assert_eq!((run.code, run.stderr), (Some(0), format!("{said}there\n")));
+    done(&mut longshore(["pull", "--driver", "mock", "demo"])).assert(0, said);
 }

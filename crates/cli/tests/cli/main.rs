@@ -3,8 +3,10 @@
 mod bad_input;
 mod completions;
 mod decimate;
+mod input;
 mod look;
 mod mock;
+mod pool;
 mod reference;
 mod reports;
 mod run;

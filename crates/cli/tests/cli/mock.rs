@@ -26,6 +26,10 @@ not_executable = ["/notes.txt"]
 "/stubborn" = [{ ignore = "SIGTERM" }, { stdout = "ready\n" }, "forever"]
 "/much" = [{ stdout = "0123456789" }, { stderr = "abc" }]
 
+[mock.images."failing"]
+entrypoint = []
+programs."/exit-7" = [{ exit = 7 }]
+
 [mock.images."remote"]
 present = false
 entrypoint = ["/hello"]

@@ -92,3 +92,30 @@ fn only_valid_references_are_success() {
     done(&mut longshore(["ref", "a", "b:1"])).assert_silent(0);
     fed(&mut longshore(["ref"]), b"").assert_silent(0);
 }
+
+#[test]
+fn a_carriage_return_at_the_end_of_a_line_does_not_count() {
+    let answer = fed(&mut longshore(["ref"]), b"busybox\r\na\rb\r\nalpine\r");
+    answer.assert_silent(1);
+    let lines: Vec<Value> =
+        answer.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let inputs: Vec<_> = lines.iter().map(|line| line["input"].as_str().unwrap()).collect();
+    assert_eq!(inputs, ["busybox", "a\rb", "alpine"]);
+    assert_eq!(lines[0]["path"], "library/busybox");
+}
+
+#[test]
+fn what_is_far_too_long_is_not_repeated_and_does_not_stop_the_rest() {
+    const LONGEST: usize = 64 * 1024;
+    for (length, shown) in [(LONGEST, LONGEST), (LONGEST + 1, 256), (10_000_000, 256)] {
+        let input = [b"a".repeat(length), b"\r\nbusybox\n".to_vec()].concat();
+        let answer = fed(&mut longshore(["ref"]), &input);
+        answer.assert_silent(1);
+        let lines: Vec<Value> =
+            answer.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines.len(), 2, "{length}");
+        assert_eq!(lines[0]["input"].as_str().unwrap().len(), shown, "{length}");
+        assert!(lines[0]["error"].as_str().unwrap().len() < 500, "{length}");
+        assert_eq!(lines[1]["path"], "library/busybox");
+    }
+}

@@ -55,3 +55,10 @@ fn nohup_means_what_it_says() {
     run.signal(Signal::TERM);
     run.end().assert(143, "cancelled by SIGTERM");
 }
+
+/// Whether an interrupt is caught by now: sooner it ends the process at once.
+pub(crate) fn catches_interrupts(run: &Run) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", run.child.id())).unwrap();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+    u64::from_str_radix(mask.trim(), 16).unwrap() & 2 == 2
+}

@@ -4,7 +4,10 @@ use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::process::{Command, Stdio};
 
+use rustix::process::Signal;
+
 use crate::mock::Mock;
+use crate::signals::catches_interrupts;
 use crate::support::{Run, done, fed, longshore, noise};
 
 #[test]
@@ -104,6 +107,56 @@ fn closed_streams_are_no_reason_to_panic() {
     for closed in [">&-", "2>&-", "<&-", "<&- >&- 2>&-"] {
         let script = format!("$LONGSHORE run --config $CONFIG demo {closed}");
         assert_eq!(shell(&script, &mock).0, 0, "{closed}");
+    }
+}
+
+/// A stream that is full, and whose reader, which has stopped, has to be kept.
+fn full() -> (std::io::PipeReader, std::io::PipeWriter) {
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    rustix::io::ioctl_fionbio(&writer, true).unwrap();
+    while writer.write(&[b'x'; 4096]).is_ok() {}
+    rustix::io::ioctl_fionbio(&writer, false).unwrap();
+    (reader, writer)
+}
+
+#[test]
+fn a_reader_of_stderr_that_has_stopped_keeps_nobody_from_ending() {
+    let mock = Mock::new();
+    let forever = ["--timeout", "50ms", "--entrypoint", "/forever", "demo"];
+    let commands = [
+        (mock.run(&forever), 124),
+        (mock.run(&["nowhere"]), 125),
+        (mock.run(&["Not An Image"]), 125),
+        (mock.command("pull", &["nowhere"]), 125),
+        (mock.command("pool", &["--for", "50ms"]), 0),
+    ];
+    for (mut command, status) in commands {
+        command.env("LONGSHORE_LOG", "debug");
+        let (stopped, writer) = full();
+        let mut run = Run::start_with(command.stdout(Stdio::null()).stderr(writer));
+        assert_eq!(run.wait().code(), Some(status), "{command:?}");
+        drop(stopped);
+    }
+}
+
+#[test]
+fn a_reader_of_stdout_that_has_stopped_keeps_no_time_from_passing_and_no_signal_from_being_heard() {
+    let mock = Mock::new();
+    let (stopped, writer) = full();
+    let mut pool = mock.command("pool", &["--for", "300ms"]);
+    let mut run = Run::start_with(pool.stdout(writer).stderr(Stdio::null()));
+    assert_eq!(run.wait().code(), Some(0));
+    drop(stopped);
+    for (command, args) in [("doctor", &[][..]), ("reap", &[]), ("pull", &["demo"])] {
+        let (stopped, writer) = full();
+        let mut command = mock.command(command, args);
+        let mut run = Run::start_with(command.stdout(writer).stderr(Stdio::null()));
+        while !catches_interrupts(&run) {
+            std::thread::yield_now();
+        }
+        run.signal(Signal::INT);
+        assert_eq!(run.wait().code(), Some(130), "{command:?}");
+        drop(stopped);
     }
 }
 

@@ -4,12 +4,14 @@ use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, tcgetattr};
 
 use crate::mock::Mock;
+use crate::support::is_so_within;
 
 struct Terminal {
     master: File,
@@ -37,10 +39,13 @@ impl Terminal {
     }
 
     fn until_raw(&self, child: &mut Child) {
-        while !self.is_raw() {
-            assert!(child.try_wait().unwrap().is_none(), "it ended and never was raw");
-            std::thread::sleep(std::time::Duration::from_millis(5));
-        }
+        let became_raw = is_so_within(Duration::from_secs(60), || {
+            let is_over = child.try_wait().unwrap().is_some();
+            let is_raw = self.is_raw();
+            assert!(is_raw || !is_over, "it ended and never was raw");
+            is_raw
+        });
+        assert!(became_raw, "waited in vain for the terminal to be raw");
     }
 
     /// Reads what is shown until this is among it.

@@ -75,7 +75,13 @@ pub(crate) struct Run {
 impl Run {
     #[track_caller]
     pub(crate) fn start(command: &mut Command) -> Self {
-        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        Self::start_with(command.stdout(Stdio::piped()).stderr(Stdio::piped()))
+    }
+
+    /// Starts it with the streams that the command has.
+    #[track_caller]
+    pub(crate) fn start_with(command: &mut Command) -> Self {
+        let child = command.spawn();
         Self { child: child.expect("it starts"), started: Instant::now() }
     }
 
@@ -109,17 +115,30 @@ impl Run {
 
     #[track_caller]
     pub(crate) fn wait(&mut self) -> ExitStatus {
-        loop {
-            if let Some(status) = self.child.try_wait().expect("it can be waited for") {
-                return status;
-            }
-            if self.started.elapsed() > BOUND {
-                self.child.kill().expect("it can be killed");
-                panic!("longshore did not end");
-            }
-            std::thread::sleep(Duration::from_millis(5));
+        let mut status = None;
+        let child = &mut self.child;
+        let ended = is_so_within(BOUND.saturating_sub(self.started.elapsed()), || {
+            status = child.try_wait().expect("it can be waited for");
+            status.is_some()
+        });
+        if !ended {
+            child.kill().expect("it can be killed");
+            panic!("longshore did not end within {BOUND:?}");
         }
+        status.expect("it has ended")
     }
+}
+
+/// Waits until it is so, and says whether that came in time.
+pub(crate) fn is_so_within(bound: Duration, mut is_so: impl FnMut() -> bool) -> bool {
+    let begun = Instant::now();
+    while !is_so() {
+        if begun.elapsed() > bound {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    true
 }
 
 fn reader(stream: Option<impl Read + Send + 'static>) -> std::thread::JoinHandle<Vec<u8>> {

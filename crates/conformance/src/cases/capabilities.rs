@@ -1,7 +1,8 @@
 //! What a driver cannot do it refuses.
 
 use longshore_driver_api::{
-    ByteSize, Capabilities, Cpus, Device, ErrorKind, Seccomp, TaskIo, TaskSpec,
+    ByteSize, Capabilities, Cpus, Device, ErrorKind, HealthCheck, NetworkMode, PublishedPort,
+    Seccomp, TaskIo, TaskSpec, TtySize,
 };
 
 use crate::Act;
@@ -28,9 +29,22 @@ const ROWS: &[Row] = &[
     },
     Row { name: "tty", has: |caps| caps.tty, ask: |spec, _| spec.tty = true },
     Row {
+        name: "tty_size",
+        has: |caps| caps.tty && caps.tty_size,
+        ask: |spec, _| {
+            spec.tty = true;
+            spec.tty_size = Some(TtySize { rows: 31, columns: 97 });
+        },
+    },
+    Row {
         name: "stats",
         has: |caps| caps.stats,
         ask: |_, io| *io = std::mem::take(io).stats(|_| {}),
+    },
+    Row {
+        name: "stats_interval",
+        has: |caps| caps.stats_interval,
+        ask: |spec, _| spec.stats_interval = Some(std::time::Duration::from_millis(10)),
     },
     Row {
         name: "memory_limit",
@@ -49,6 +63,16 @@ const ROWS: &[Row] = &[
         name: "cpu_limit",
         has: |caps| caps.cpu_limit,
         ask: |spec, _| spec.limits.cpus = Some(Cpus::milli(500)),
+    },
+    Row {
+        name: "cpu_shares",
+        has: |caps| caps.cpu_shares,
+        ask: |spec, _| spec.limits.cpu_shares = Some(512),
+    },
+    Row {
+        name: "cpuset",
+        has: |caps| caps.cpuset,
+        ask: |spec, _| spec.limits.cpuset = Some("0".to_owned()),
     },
     Row {
         name: "pids_limit",
@@ -77,6 +101,34 @@ const ROWS: &[Row] = &[
         name: "devices",
         has: |caps| caps.devices,
         ask: |spec, _| spec.devices = vec![Device::new("/dev/null")],
+    },
+    Row {
+        name: "health",
+        has: |caps| caps.health,
+        ask: |spec, _| {
+            spec.health.check = HealthCheck::Run(vec!["/check".to_owned()]);
+        },
+    },
+    Row {
+        name: "publish_ports",
+        has: |caps| caps.publish_ports,
+        ask: |spec, _| {
+            spec.network.mode = NetworkMode::Bridge;
+            spec.network.publish = vec![PublishedPort::tcp(80)];
+        },
+    },
+    Row {
+        name: "several_networks",
+        has: |caps| caps.several_networks,
+        ask: |spec, _| {
+            spec.network.mode = NetworkMode::Bridge;
+            spec.network.also = vec!["another".to_owned()];
+        },
+    },
+    Row {
+        name: "prefork",
+        has: |caps| caps.prefork,
+        ask: |spec, _| spec.network.mode = NetworkMode::Prefork,
     },
     Row {
         name: "recover",

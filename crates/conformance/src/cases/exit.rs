@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use longshore_driver_api::{
-    ByteSize, NotStarted, OomEvidence, Outcome as Ending, Security, SentFor, SentSignal, Signal,
-    Task, TaskSpecBuilder,
+    ByteSize, ExecSpec, NotStarted, OomEvidence, Outcome as Ending, Security, SentFor, SentSignal,
+    Signal, Task, TaskSpecBuilder,
 };
 use longshore_testee::ChildFate;
 
@@ -23,10 +23,24 @@ pub(crate) async fn a_code_is_the_tasks_own(t: Trial) -> Outcome {
         [(0, "success"), (1, "error"), (3, "error"), (125, "error"), (255, "error")]
     {
         let exit = t.run(t.task(&Act::Exit(code))).await?;
-        assert_eq!(expect::told(&exit), (Ending::Code(i32::from(code)), vec![]), "{exit:?}");
+        assert_eq!(expect::told(&exit), expect::code(t.caps(), code), "{exit:?}");
         assert_eq!((exit.code, exit.status()), (Some(i32::from(code)), status));
         assert!(exit.sent.is_empty() && !expect::oom_seen(&exit), "{exit:?}");
         assert_eq!(exit.is_success(), code == 0);
+    }
+    Ok(())
+}
+
+pub(crate) async fn labels_say_nothing_about_an_end(t: Trial) -> Outcome {
+    // Engines tell of an end beside the labels of its container.
+    let labels = ["exitCode", "containerExitCode", "exit_code", "StatusCode", "oom", "error"];
+    for (code, forged) in [(3, "0"), (0, "3"), (3, ""), (3, "255")] {
+        let spec =
+            labels.iter().fold(t.spec(&Act::Exit(code)), |spec, name| spec.label(*name, forged));
+        let exit = t.run(Task::new(built(spec))).await?;
+        assert_eq!(expect::told(&exit), expect::code(t.caps(), code), "{forged:?}: {exit:?}");
+        assert_eq!(exit.code, Some(i32::from(code)));
+        assert!(!expect::oom_seen(&exit), "{exit:?}");
     }
     Ok(())
 }
@@ -98,6 +112,32 @@ pub(crate) async fn a_childs_death_for_want_of_memory_is_not_the_tasks(t: Trial)
     Ok(())
 }
 
+pub(crate) async fn a_kill_by_the_caller_is_not_a_childs_death_for_want_of_memory(
+    t: Trial,
+) -> Outcome {
+    if !t.caps().exec || !t.caps().memory_limit {
+        return Ok(());
+    }
+    let started = t.started(Task::new(built(with_little_memory(&t, &Act::Sleep(None))))).await?;
+    // The kernel is told to choose the child of the further process before all others.
+    let act = Act::AllocChild { bytes: MUCH, exit: 0 };
+    let parent = ExecSpec::new(std::iter::once(t.scene().program).chain(act.args()));
+    let (io, captured) = t.captured();
+    let parent = t.ok("exec", started.container.exec(parent, io)).await?;
+    let end = t.done("wait for the process", parent.wait()).await?;
+    assert_eq!(end.code, Some(0), "{end:?}");
+    let fate: ChildFate = crate::trial::json(&captured.stdout())?;
+    assert_eq!(fate.signal, Some(9), "the kernel did not kill the child: {fate:?}");
+    t.ok("signal", started.running.signal(Signal::KILL)).await?;
+    let exit = t.done("wait", started.running.wait()).await?;
+    // The engine may not have told of the first kill yet.
+    let seen = expect::oom_seen(&exit);
+    assert_eq!(expect::told(&exit), expect::killed_by_caller(t.caps(), seen), "{exit:?}");
+    assert_eq!(exit.sent, [SentSignal::new(Signal::KILL, SentFor::Signal)]);
+    assert_eq!(exit.status(), "killed");
+    Ok(())
+}
+
 pub(crate) async fn memory_within_the_limit_is_there(t: Trial) -> Outcome {
     let (io, captured) = t.captured();
     let task = Task::new(built(with_little_memory(&t, &Act::Alloc(8 << 20)))).io(io);
@@ -114,7 +154,7 @@ pub(crate) async fn a_program_that_cannot_be_started_is_told(t: Trial) -> Outcom
     {
         let spec = built(t.spec(&Act::Exit(0)).entrypoint([program]));
         let exit = t.run(Task::new(spec)).await?;
-        assert_eq!(expect::told(&exit), expect::not_started(t.caps(), why), "{exit:?}");
+        assert!(expect::is_not_started(t.caps(), &exit, why), "{exit:?}");
         assert_eq!(exit.status(), "error");
     }
     Ok(())
@@ -130,7 +170,7 @@ pub(crate) async fn without_an_init_it_is_told_as_well(t: Trial) -> Outcome {
         let exit = t.run(Task::new(spec)).await?;
         // Without an init in between the engine may be able to prove what it cannot with one.
         let proven = expect::told(&exit) == (Ending::NotStarted(why), vec![]);
-        let unproven = expect::told(&exit) == expect::not_started(t.caps(), why);
+        let unproven = expect::is_not_started(t.caps(), &exit, why);
         assert!(proven || unproven, "{exit:?}");
     }
     Ok(())

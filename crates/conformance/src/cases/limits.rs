@@ -59,3 +59,16 @@ pub(crate) async fn a_task_is_ended_at_its_limit_if_asked(t: Trial) -> Outcome {
     assert_eq!(reasons, [SentFor::OutputLimit]);
     Ok(())
 }
+
+pub(crate) async fn a_task_that_ends_beyond_its_limit_is_told_as_ended_for_it(t: Trial) -> Outcome {
+    let (io, captured) = t.only_stdout();
+    let limit = OutputLimit::stop_beyond(ByteSize(4));
+    let act = Write { stdout: 10, stderr: 0, chunk: 10, seed: t.seed(), rate: None };
+    let spec = t.spec(&Act::Write(act)).output_limit(limit);
+    let exit = t.run(Task::new(built(spec)).io(io)).await?;
+    assert_eq!(exit.outcome, Ending::OutputLimit, "{exit:?}");
+    let StreamReport { delivered, discarded, .. } = exit.output.stdout;
+    assert_eq!((delivered, discarded), (4, 6), "{exit:?}");
+    assert!(captured.stdout() == pattern(t.seed(), STDOUT).bytes_of(4), "stdout differs");
+    Ok(())
+}

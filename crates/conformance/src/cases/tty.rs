@@ -40,6 +40,24 @@ pub(crate) async fn what_goes_to_stderr_comes_on_the_terminal(t: Trial) -> Outco
     Ok(())
 }
 
+pub(crate) async fn a_terminal_has_its_size_from_the_start(t: Trial) -> Outcome {
+    let size = TtySize { rows: 31, columns: 97 };
+    // More than once: a size that is set right after the start comes in time now and then.
+    for _ in 0..5 {
+        let (io, captured) = t.only_stdout();
+        let spec = t.spec(&Act::IsATty).tty(true).tty_size(size);
+        let task = Task::new(built(spec)).io(io);
+        let Some(task) = t.supported(t.caps().tty && t.caps().tty_size, task)? else {
+            return Ok(());
+        };
+        let exit = t.run(task).await?;
+        assert!(exit.is_success(), "{exit:?}");
+        let seen: Terminals = crate::trial::json(&captured.stdout())?;
+        assert_eq!((seen.rows, seen.columns), (Some(31), Some(97)));
+    }
+    Ok(())
+}
+
 pub(crate) async fn a_terminal_can_be_resized(t: Trial) -> Outcome {
     let act = Act::Sleep(Some(Duration::from_secs(60)));
     let task = Task::new(built(t.spec(&act).tty(true)));

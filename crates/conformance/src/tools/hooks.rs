@@ -1,7 +1,7 @@
 //! Hooks that count.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use longshore_driver_api::{Credential, ImageRef, PullProgress, Result, TaskHooks};
@@ -12,6 +12,7 @@ pub(crate) struct Counting {
     closed: AtomicUsize,
     asked: AtomicUsize,
     told: AtomicUsize,
+    last: Mutex<Option<PullProgress>>,
     credential: Option<Credential>,
 }
 
@@ -34,6 +35,11 @@ impl Counting {
         self.asked.load(Ordering::SeqCst)
     }
 
+    /// What was told last of the pull's progress.
+    pub(crate) fn last(&self) -> Option<PullProgress> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// How often the pull's progress was told.
     pub(crate) fn told(&self) -> usize {
         self.told.load(Ordering::SeqCst)
@@ -47,8 +53,9 @@ impl TaskHooks for Counting {
         Ok(self.credential.clone())
     }
 
-    fn pull_progress(&self, _progress: &PullProgress) {
+    fn pull_progress(&self, progress: &PullProgress) {
         self.told.fetch_add(1, Ordering::SeqCst);
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(progress.clone());
     }
 
     fn closed(&self) {

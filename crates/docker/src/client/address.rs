@@ -42,7 +42,7 @@ impl Address {
             return Err(wrong("give it as unix:///path, tcp://host:port or https://host:port"));
         };
         match scheme {
-            "unix" if rest.is_empty() => Err(wrong("the path is missing")),
+            "unix" if rest.is_empty() => Err(wrong("the path is missing: give it as unix:///path")),
             "unix" => Ok(Self::Unix(PathBuf::from(rest))),
             "tcp" => tcp(rest, tls).map_err(wrong),
             "http" => tcp(rest, None).map_err(wrong),
@@ -91,7 +91,7 @@ fn tcp(rest: &str, tls: Option<TlsFiles>) -> Result<Address, &'static str> {
         }
     };
     if host.is_empty() {
-        return Err("the host is missing");
+        return Err("the host is missing: give it as tcp://host:port");
     }
     let port = match port {
         Some(port) => port.parse().map_err(|_| "the port is not a number from 1 to 65535")?,

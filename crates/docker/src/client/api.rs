@@ -3,13 +3,20 @@
 use std::fmt;
 
 use async_trait::async_trait;
+use longshore_driver_api::TarStream;
+use longshore_stats::Timestamp;
 use serde_json::Value;
 
 use super::error::Result;
+use super::files::{FileChange, PathStat};
 use super::lines::JsonLines;
+use super::load::Archive;
 use super::pull::{PullEvent, PullRequest};
-use super::reply::{Container, Created, Image, Info, Listed, Version, WaitResult};
-use super::stream::RawStream;
+use super::reply::{
+    Container, Created, CreatedExec, DiskUsage, ExecState, Image, Info, Listed, Version, WaitResult,
+};
+use super::stream::{FromContainer, RawStream};
+use super::upload::Upload;
 use super::version::ApiVersion;
 use super::wait::PendingWait;
 
@@ -19,8 +26,14 @@ use super::wait::PendingWait;
 /// connection; what the engine did by then is not known.
 #[async_trait]
 pub(crate) trait DockerApi: fmt::Debug + Send + Sync + 'static {
+    /// Where the engine is.
+    fn address(&self) -> String;
+
     /// Speaks `version` from now on.
     fn speak(&self, version: ApiVersion);
+
+    /// The process that listens at the engine's socket, where that is one of this host.
+    async fn peer(&self) -> Option<i32>;
 
     /// Who the engine is and which versions of the API it speaks.
     async fn version(&self) -> Result<Version>;
@@ -38,6 +51,20 @@ pub(crate) trait DockerApi: fmt::Debug + Send + Sync + 'static {
         progress: &(dyn Fn(PullEvent) + Send + Sync),
     ) -> Result<()>;
 
+    /// Loads the images of an archive, as `docker save` makes it; their names or ids.
+    async fn load_images(&self, archive: Archive) -> Result<Vec<String>>;
+
+    /// All images, with what they share as far as the engine tells.
+    async fn list_images(&self) -> Result<DiskUsage>;
+
+    /// Takes a name from an image, and removes the image if it was the last one; or removes the
+    /// image with this id, if it has no name. Never by force.
+    async fn remove_image(&self, reference: &str) -> Result<()>;
+
+    /// What an image cannot be removed for, if there is anything: a container of it, whatever its
+    /// state and whoever made it, or an image that was built on it.
+    async fn needs_image(&self, image: &str) -> Result<Option<&'static str>>;
+
     /// Creates a container.
     async fn create_container(
         &self,
@@ -48,6 +75,10 @@ pub(crate) trait DockerApi: fmt::Debug + Send + Sync + 'static {
 
     /// Attaches to the streams of a container, from now on.
     async fn attach(&self, id: &str, streams: Streams) -> Result<RawStream>;
+
+    /// What the engine has kept of a container's output, from its beginning, in the form of an
+    /// attach stream; and, if it is to follow, what is still to come, until the container ends.
+    async fn logs(&self, id: &str, follow: bool) -> Result<FromContainer>;
 
     /// Registers a wait. Its result can be awaited for as long as the container runs.
     async fn wait(&self, id: &str, condition: WaitCondition) -> Result<PendingWait>;
@@ -60,6 +91,21 @@ pub(crate) trait DockerApi: fmt::Debug + Send + Sync + 'static {
 
     /// All containers, whatever their state, that carry all of these labels (`name=value`).
     async fn list_containers(&self, labels: &[String]) -> Result<Vec<Listed>>;
+
+    /// All networks that carry all of these labels.
+    async fn list_networks(&self, labels: &[String]) -> Result<Vec<Listed>>;
+
+    /// All volumes that carry all of these labels; the id is the name.
+    async fn list_volumes(&self, labels: &[String]) -> Result<Vec<Listed>>;
+
+    /// Puts a container on one more network, under these names besides its own.
+    async fn connect_network(&self, network: &str, id: &str, aliases: &[String]) -> Result<()>;
+
+    /// Removes a network that no container is on.
+    async fn remove_network(&self, id: &str) -> Result<()>;
+
+    /// Removes a volume that no container uses.
+    async fn remove_volume(&self, name: &str) -> Result<()>;
 
     /// Sends a signal to a container's main process.
     async fn kill_container(&self, id: &str, signal: &str) -> Result<()>;
@@ -75,6 +121,41 @@ pub(crate) trait DockerApi: fmt::Debug + Send + Sync + 'static {
 
     /// Kills and removes a container, with its anonymous volumes. Takes its id or its name.
     async fn remove_container(&self, id: &str) -> Result<()>;
+
+    /// Makes a further process in a container that runs, not started yet. Gives its id.
+    async fn create_exec(&self, container: &str, body: &Value) -> Result<CreatedExec>;
+
+    /// Attaches to a further process and starts it. What the engine has against it comes as text on
+    /// its stdout.
+    async fn start_exec(&self, id: &str, tty: bool) -> Result<RawStream>;
+
+    /// What the engine knows of a further process.
+    async fn inspect_exec(&self, id: &str) -> Result<ExecState>;
+
+    /// Tells the size of a further process's terminal.
+    async fn resize_exec(&self, id: &str, rows: u16, columns: u16) -> Result<()>;
+
+    /// Unpacks a tar archive into a folder of a container.
+    async fn put_archive(&self, id: &str, folder: &str, archive: Upload) -> Result<()>;
+
+    /// A tar archive of a file or folder of a container.
+    async fn get_archive(&self, id: &str, path: &str) -> Result<TarStream>;
+
+    /// The stream of what happens to the containers that carry a label: ends, kills for want of
+    /// memory, health. It begins with what happened since a time in nanoseconds, if one is given.
+    /// With it comes when it was begun, on the engine's clock, if the engine says so.
+    async fn events(
+        &self,
+        label: &str,
+        since: Option<i64>,
+    ) -> Result<(JsonLines, Option<Timestamp>)>;
+
+    /// What is at a path of a container, if there is anything. Links on the way are followed, one at
+    /// its end is not. The absence of the container itself looks the same.
+    async fn stat_path(&self, id: &str, path: &str) -> Result<Option<PathStat>>;
+
+    /// In what the files of a container differ from its image's.
+    async fn changes(&self, id: &str) -> Result<Vec<FileChange>>;
 
     /// The stream of a container's statistics, about one a second.
     async fn stats(&self, id: &str) -> Result<JsonLines>;

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
-use http::{Method, Request, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use serde::Deserialize;
@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::error::{ClientError, Result};
 use super::transport::Transport;
+use super::upload::Upload;
 
 /// The longest answer that is read: a list of thousands of containers has a few MiB.
 const LONGEST_ANSWER: usize = 64 * 1024 * 1024;
@@ -23,9 +24,15 @@ pub(crate) struct Call {
     path: String,
     query: String,
     body: Option<Bytes>,
+    headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Call {
+    /// `HEAD path`.
+    pub(crate) fn head(path: impl Into<String>) -> Self {
+        Self::new(Method::HEAD, path.into())
+    }
+
     /// `GET path`.
     pub(crate) fn get(path: impl Into<String>) -> Self {
         Self::new(Method::GET, path.into())
@@ -36,18 +43,29 @@ impl Call {
         Self::new(Method::POST, path.into())
     }
 
+    /// `PUT path`.
+    pub(crate) fn put(path: impl Into<String>) -> Self {
+        Self::new(Method::PUT, path.into())
+    }
+
     /// `DELETE path`.
     pub(crate) fn delete(path: impl Into<String>) -> Self {
         Self::new(Method::DELETE, path.into())
     }
 
     fn new(method: Method, path: String) -> Self {
-        Self { method, path, query: String::new(), body: None }
+        Self { method, path, query: String::new(), body: None, headers: Vec::new() }
     }
 
     /// Adds a parameter.
     pub(crate) fn query(mut self, name: &str, value: &str) -> Self {
         self.query = form_urlencoded::Serializer::new(self.query).append_pair(name, value).finish();
+        self
+    }
+
+    /// Adds a header.
+    pub(crate) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
         self
     }
 
@@ -67,6 +85,9 @@ impl Call {
         if self.body.is_some() {
             request = request.header(CONTENT_TYPE, "application/json");
         }
+        for (name, value) in self.headers {
+            request = request.header(name, value);
+        }
         request
             .body(Full::new(self.body.unwrap_or_default()))
             .map_err(|error| ClientError::Protocol(format!("request to {uri}: {error}")))
@@ -83,6 +104,15 @@ impl Call {
         let bytes = read(self.send(transport).await?).await?;
         serde_json::from_slice(&bytes)
             .map_err(|error| ClientError::Protocol(format!("the answer to {what}: {error}")))
+    }
+
+    /// Sends it with a tar archive, and reads the answer to its end.
+    pub(crate) async fn upload(self, transport: &Transport, archive: Upload) -> Result<()> {
+        let (mut head, _) = self.request()?.into_parts();
+        head.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-tar"));
+        let request = Request::from_parts(head, archive.into_body());
+        let (response, _connection) = transport.send_held(request).await?;
+        read(accept(response).await?).await.map(drop)
     }
 
     /// Sends it and reads the answer to its end without a look at it.
@@ -123,7 +153,7 @@ struct ErrorBody {
 }
 
 /// The engine's own words, or what stands there instead: a proxy's page, or nothing.
-fn message_of(status: StatusCode, body: &[u8]) -> String {
+pub(super) fn message_of(status: StatusCode, body: &[u8]) -> String {
     if let Ok(body) = serde_json::from_slice::<ErrorBody>(body) {
         return body.message.trim().to_owned();
     }

@@ -1,6 +1,8 @@
 //! Opening a connection to the engine: a byte stream in both directions, whatever carries it.
 
 use std::io;
+use std::os::unix::fs::FileTypeExt as _;
+use std::path::Path;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -60,6 +62,16 @@ impl Connector {
         within(self.bound, self.connect()).await
     }
 
+    /// The process that listens at the other end of a local socket, as its id here. `None`: it is
+    /// not on this host, or not to be seen from this process.
+    pub(crate) async fn peer(&self) -> Option<i32> {
+        let Address::Unix(path) = &self.address else { return None };
+        let stream = within(self.bound, async {
+            UnixStream::connect(path).await.map_err(|error| self.refused(error))
+        });
+        stream.await.ok()?.peer_cred().ok()?.pid().filter(|process| *process > 0)
+    }
+
     async fn connect(&self) -> Result<Box<dyn Io>> {
         match &self.address {
             Address::Unix(path) => match UnixStream::connect(path).await {
@@ -82,10 +94,37 @@ impl Connector {
         }
     }
 
+    /// The engine has answered a request.
+    pub(crate) fn answered(&self) {
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &self.tls {
+            tls.accepted();
+        }
+    }
+
+    /// What a request means that failed on a connection of these.
+    pub(crate) fn failed(&self, error: hyper::Error) -> ClientError {
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &self.tls {
+            return tls.failed(&self.address.to_string(), error);
+        }
+        error.into()
+    }
+
+    fn wrong(&self, why: &str) -> ClientError {
+        ClientError::Address(format!("engine address `{}`: {why}", self.address))
+    }
+
     fn refused(&self, error: io::Error) -> ClientError {
         match (error.kind(), &self.address) {
             (io::ErrorKind::NotFound, Address::Unix(path)) => {
                 ClientError::NoSocket { path: path.clone() }
+            }
+            (io::ErrorKind::InvalidInput, Address::Unix(_)) => {
+                self.wrong("its path is longer than that of a socket can be")
+            }
+            (io::ErrorKind::ConnectionRefused, Address::Unix(path)) if is_no_socket(path) => {
+                self.wrong("there is something else than a socket: give the one of an engine")
             }
             (io::ErrorKind::PermissionDenied, address) => {
                 ClientError::Forbidden { address: address.to_string() }
@@ -95,6 +134,10 @@ impl Connector {
             }
         }
     }
+}
+
+fn is_no_socket(path: &Path) -> bool {
+    path.metadata().is_ok_and(|it| !it.file_type().is_socket())
 }
 
 /// A wait for a task can be silent for days: the kernel asks in its place whether the engine's host

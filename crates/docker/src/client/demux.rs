@@ -9,8 +9,10 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::error::{ClientError, Result};
 
-/// The memory that one attach stream takes in this process.
+/// The memory that one attach stream takes in this process once it has much to say.
 pub(crate) const BUFFER: usize = 64 * 1024;
+/// What it takes until then: a thousand tasks that say little should not cost 64 MiB.
+const SMALL_BUFFER: usize = 2 * 1024;
 
 /// The length of a frame's header.
 const HEADER: usize = 8;
@@ -33,6 +35,8 @@ pub(crate) struct Demux<R> {
     /// What of the buffer is read and not handed on yet.
     start: usize,
     end: usize,
+    /// The last read filled the buffer: there is more than it holds.
+    filled: bool,
     state: State,
 }
 
@@ -52,9 +56,10 @@ impl<R: AsyncRead + Unpin> Demux<R> {
         Self {
             reader,
             framed: !tty,
-            buffer: vec![0; BUFFER].into_boxed_slice(),
+            buffer: vec![0; SMALL_BUFFER].into_boxed_slice(),
             start: 0,
             end: 0,
+            filled: false,
             state: NO_HEADER,
         }
     }
@@ -68,9 +73,15 @@ impl<R: AsyncRead + Unpin> Demux<R> {
             if self.start == self.end {
                 self.start = 0;
                 self.end = 0;
+                if self.filled && self.buffer.len() < BUFFER {
+                    self.buffer = vec![0; BUFFER].into_boxed_slice();
+                }
                 match self.reader.read(&mut self.buffer).await {
                     Ok(0) => return self.end_of_stream(),
-                    Ok(read) => self.end = read,
+                    Ok(read) => {
+                        self.end = read;
+                        self.filled = read == self.buffer.len();
+                    }
                     Err(error) => return Err(ClientError::Disconnected(error.to_string())),
                 }
             }

@@ -19,6 +19,8 @@ pub(crate) struct World<'a> {
     pub(crate) var: &'a dyn Fn(&str) -> Option<String>,
     /// Whether a path exists.
     pub(crate) exists: &'a dyn Fn(&Path) -> bool,
+    /// Who is told what is wrong and goes by.
+    pub(crate) warn: &'a dyn Fn(&str),
 }
 
 impl World<'_> {
@@ -35,20 +37,30 @@ impl World<'_> {
 
 /// Finds the engine's address in this process's environment.
 pub(crate) fn discover(host: Option<&str>) -> Result<Address> {
-    discover_in(host, &World { var: &|name| std::env::var(name).ok(), exists: &Path::exists })
+    let world = World {
+        var: &|name| std::env::var(name).ok(),
+        exists: &Path::exists,
+        warn: &|text| tracing::warn!("{text}"),
+    };
+    discover_in(host, &world)
 }
 
 /// Finds the engine's address in a stated world.
 pub(crate) fn discover_in(host: Option<&str>, world: &World<'_>) -> Result<Address> {
     if let Some(host) = host {
-        return Address::parse(host, tls_of_environment(world)?);
+        return Address::parse(host, tls_of_environment(host, world)?);
     }
     if let Some(host) = world.var("DOCKER_HOST") {
-        return Address::parse(&host, tls_of_environment(world)?);
+        return Address::parse(&host, tls_of_environment(&host, world)?).map_err(
+            |error| match error {
+                ClientError::Address(why) => ClientError::Address(format!("DOCKER_HOST: {why}")),
+                other => other,
+            },
+        );
     }
     let context = match world.var("DOCKER_CONTEXT") {
         Some(name) => Some(name),
-        None => current_context(world)?,
+        None => current_context(world),
     };
     match context.as_deref() {
         None | Some("default") => Ok(default_socket(world)),
@@ -68,12 +80,14 @@ fn default_socket(world: &World<'_>) -> Address {
     Address::Unix(found.unwrap_or(usual))
 }
 
-fn tls_of_environment(world: &World<'_>) -> Result<Option<TlsFiles>> {
+fn tls_of_environment(host: &str, world: &World<'_>) -> Result<Option<TlsFiles>> {
+    let named = world.var("DOCKER_CERT_PATH").map(PathBuf::from);
     // As Docker's own client: any text at all in DOCKER_TLS_VERIFY turns TLS on.
     if world.var("DOCKER_TLS_VERIFY").is_none() {
-        return Ok(None);
+        let own = named.filter(|_| host.starts_with("https://"));
+        return Ok(own.map(|folder| TlsFiles { folder: Some(folder) }));
     }
-    let folder = world.var("DOCKER_CERT_PATH").map(PathBuf::from).or_else(|| world.folder());
+    let folder = named.or_else(|| world.folder());
     match folder {
         Some(folder) => Ok(Some(TlsFiles { folder: Some(folder) })),
         None => Err(ClientError::Address(
@@ -88,18 +102,29 @@ struct ConfigFile {
     current_context: Option<String>,
 }
 
-/// The context that `docker context use` chose.
-fn current_context(world: &World<'_>) -> Result<Option<String>> {
-    let Some(path) = world.folder().map(|folder| folder.join("config.json")) else {
-        return Ok(None);
+/// The context that `docker context use` chose. As with Docker's own client, a file that cannot be
+/// read has chosen none, and whoever runs this is told.
+fn current_context(world: &World<'_>) -> Option<String> {
+    let path = world.folder()?.join("config.json");
+    let unread = |why: &str| {
+        (world.warn)(&format!(
+            "{why}; no Docker context is taken from it: correct it, or set DOCKER_HOST"
+        ));
     };
-    let Some(text) = read_if_there(&path)? else {
-        return Ok(None);
+    let text = match read_if_there(&path) {
+        Ok(text) => text?,
+        Err(error) => {
+            unread(&error.to_string());
+            return None;
+        }
     };
-    let config: ConfigFile = serde_json::from_str(&text).map_err(|error| {
-        ClientError::Address(format!("{} is not what Docker writes there: {error}", path.display()))
-    })?;
-    Ok(config.current_context.filter(|name| !name.is_empty()))
+    match serde_json::from_str::<ConfigFile>(&text) {
+        Ok(config) => config.current_context.filter(|name| !name.is_empty()),
+        Err(error) => {
+            unread(&format!("{} is not what Docker writes there: {error}", path.display()));
+            None
+        }
+    }
 }
 
 #[derive(Deserialize)]

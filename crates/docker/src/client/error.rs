@@ -21,9 +21,7 @@ pub(crate) enum ClientError {
         path: PathBuf,
     },
     /// The operating system forbids to connect to the socket.
-    #[error(
-        "no permission to connect to {address}: add the user to the group `docker` and log in again, or use sudo"
-    )]
+    #[error("no permission to connect to {address}")]
     Forbidden {
         /// The address.
         address: String,
@@ -56,6 +54,9 @@ pub(crate) enum ClientError {
     /// A failure that the engine reported in the middle of a stream of progress.
     #[error("{0}")]
     Reported(String),
+    /// An archive of this host could not be read to its end.
+    #[error("the archive cannot be read: {0}")]
+    Archive(#[source] io::Error),
     /// The connection ended before the answer did.
     #[error("the connection to the engine ended before its answer did: {0}")]
     Disconnected(String),

@@ -1,21 +1,22 @@
-//! Pulling an image, through bollard over our own transport.
+//! Pulling an image: a request with a credential, and a stream of steps.
+//!
+//! The stream is read here and not by bollard, which takes an `error` without an `errorDetail` (as
+//! Podman writes it) for a step, and so the failed pull for a success.
 
-use std::io;
+use std::fmt;
 use std::time::Duration;
 
-use bollard::auth::DockerCredentials;
-use bollard::errors::Error as BollardError;
-use bollard::models::CreateImageInfo;
-use bollard::query_parameters::CreateImageOptionsBuilder;
-use futures_util::StreamExt;
+use base64::prelude::{BASE64_URL_SAFE, Engine as _};
+use http::header::{HeaderName, HeaderValue};
+use serde::{Deserialize, Serialize};
 
+use super::call::Call;
+use super::deadline::within;
 use super::error::{ClientError, Result};
-use super::quirks;
+use super::lines::JsonLines;
 use super::transport::Transport;
 
-/// Bollard's own timeout ends only the wait for an answer's head and is cut to whole seconds: it is
-/// put out of the way, and our own bounds count.
-const NO_TIMEOUT_SECONDS: u64 = 366 * 24 * 3600;
+const REGISTRY_AUTH: HeaderName = HeaderName::from_static("x-registry-auth");
 
 /// What to pull.
 #[derive(Debug, Clone, Default)]
@@ -29,36 +30,54 @@ pub(crate) struct PullRequest {
 }
 
 /// What is shown to a registry. It never shows itself.
-#[derive(Clone, Default)]
-pub(crate) struct Credentials(DockerCredentials);
+#[derive(Clone, Default, Serialize)]
+pub(crate) struct Credentials {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    username: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    password: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    identitytoken: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    registrytoken: Option<String>,
+    serveraddress: String,
+}
 
 impl Credentials {
     /// A name and a password.
     pub(crate) fn password(registry: &str, username: &str, password: &str) -> Self {
-        Self(DockerCredentials {
-            username: Some(username.to_owned()),
-            password: Some(password.to_owned()),
-            ..Self::of(registry)
-        })
+        let (username, password) = (Some(username.to_owned()), Some(password.to_owned()));
+        Self { username, password, ..Self::of(registry) }
     }
 
     /// A token that is exchanged for an access token.
     pub(crate) fn identity_token(registry: &str, token: &str) -> Self {
-        Self(DockerCredentials { identitytoken: Some(token.to_owned()), ..Self::of(registry) })
+        Self { identitytoken: Some(token.to_owned()), ..Self::of(registry) }
     }
 
     /// A bearer token.
     pub(crate) fn registry_token(registry: &str, token: &str) -> Self {
-        Self(DockerCredentials { registrytoken: Some(token.to_owned()), ..Self::of(registry) })
+        Self { registrytoken: Some(token.to_owned()), ..Self::of(registry) }
     }
 
-    fn of(registry: &str) -> DockerCredentials {
-        DockerCredentials { serveraddress: Some(registry.to_owned()), ..Default::default() }
+    fn of(registry: &str) -> Self {
+        Self { serveraddress: registry.to_owned(), ..Self::default() }
+    }
+
+    /// The header's value, in the alphabet for URLs: the engine takes no notice of a header that it
+    /// cannot decode.
+    fn header(&self) -> Result<HeaderValue> {
+        let unsendable = |_| ClientError::Protocol("the credential cannot be sent".to_owned());
+        let text = serde_json::to_vec(self).map_err(|_| unsendable(()))?;
+        let mut value =
+            HeaderValue::try_from(BASE64_URL_SAFE.encode(text)).map_err(|_| unsendable(()))?;
+        value.set_sensitive(true);
+        Ok(value)
     }
 }
 
-impl std::fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Credentials(..)")
     }
 }
@@ -83,69 +102,66 @@ pub(crate) async fn pull(
     idle: Duration,
     progress: &(dyn Fn(PullEvent) + Send + Sync),
 ) -> Result<()> {
-    let docker = bollard(transport)?;
-    let mut options = CreateImageOptionsBuilder::new().from_image(&request.reference);
+    let mut call = Call::post("/images/create").query("fromImage", &request.reference);
     if let Some(platform) = &request.platform {
-        options = options.platform(platform);
+        call = call.query("platform", platform);
     }
-    let credentials = request.credentials.clone().map(|credentials| credentials.0);
-    let mut steps = docker.create_image(Some(options.build()), None, credentials);
-    loop {
-        let step = tokio::time::timeout(idle, steps.next())
-            .await
-            .map_err(|_| ClientError::Deadline { bound: idle })?;
-        match step {
-            None => return Ok(()),
-            Some(Ok(step)) => progress(event(step)),
-            Some(Err(error)) if quirks::is_split_line_break(&error) => return Ok(()),
-            Some(Err(error)) => return Err(translate(error)),
+    if let Some(credentials) = &request.credentials {
+        call = call.header(REGISTRY_AUTH, credentials.header()?);
+    }
+    let response = within(idle, call.send(transport)).await?;
+    read_steps(JsonLines::new(response.into_body(), idle), |step| {
+        let detail = step.progress_detail.unwrap_or_default();
+        let bytes = |count: Option<i64>| count.and_then(|count| u64::try_from(count).ok());
+        progress(PullEvent {
+            layer: step.id,
+            status: step.status.unwrap_or_default(),
+            current: bytes(detail.current),
+            total: bytes(detail.total),
+        });
+    })
+    .await
+}
+
+/// One line of a stream of progress.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Step {
+    id: Option<String>,
+    status: Option<String>,
+    /// What a load tells.
+    pub(crate) stream: Option<String>,
+    #[serde(rename = "progressDetail")]
+    progress_detail: Option<Detail>,
+    error: Option<String>,
+    #[serde(rename = "errorDetail")]
+    error_detail: Option<ErrorDetail>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Detail {
+    current: Option<i64>,
+    total: Option<i64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ErrorDetail {
+    message: Option<String>,
+}
+
+/// Reads a stream of progress to its end, or to the failure that it reports.
+pub(crate) async fn read_steps(mut lines: JsonLines, mut tell: impl FnMut(Step)) -> Result<()> {
+    while let Some(step) = lines.next::<Step>().await? {
+        let detail = step.error_detail.as_ref().and_then(|detail| detail.message.clone());
+        if let Some(message) = detail.or_else(|| step.error.clone()) {
+            return Err(ClientError::Reported(message.trim().to_owned()));
         }
-    }
-}
-
-fn event(step: CreateImageInfo) -> PullEvent {
-    let detail = step.progress_detail.unwrap_or_default();
-    let bytes = |count: Option<i64>| count.and_then(|count| u64::try_from(count).ok());
-    PullEvent {
-        layer: step.id,
-        status: step.status.unwrap_or_default(),
-        current: bytes(detail.current),
-        total: bytes(detail.total),
-    }
-}
-
-/// Bollard's client over `transport`.
-fn bollard(transport: &Transport) -> Result<bollard::Docker> {
-    let transport = transport.clone();
-    let send = move |request: bollard::BollardRequest| {
-        let transport = transport.clone();
-        let sent = async move {
-            // The only error of bollard's that carries one of ours through unharmed.
-            let through = |error| BollardError::IOError { err: io::Error::other(error) };
-            transport.send(request).await.map_err(through)
-        };
-        Box::pin(sent) as std::pin::Pin<Box<dyn Future<Output = _> + Send>>
-    };
-    bollard::Docker::connect_with_custom_transport(
-        send,
-        Some("http://docker"),
-        NO_TIMEOUT_SECONDS,
-        bollard::API_DEFAULT_VERSION,
-    )
-    .map_err(translate)
-}
-
-fn translate(error: BollardError) -> ClientError {
-    match error {
-        BollardError::IOError { err } => match err.downcast::<ClientError>() {
-            Ok(error) => error,
-            Err(error) => ClientError::Disconnected(error.to_string()),
-        },
-        BollardError::DockerResponseServerError { status_code, message } => {
-            ClientError::Status { status: status_code, message }
+        if step.error_detail.is_some() {
+            return Err(ClientError::Reported("it failed without a reason".to_owned()));
         }
-        BollardError::DockerStreamError { error } => ClientError::Reported(error),
-        BollardError::HyperResponseError { err } => ClientError::from(err),
-        other => ClientError::Protocol(other.to_string()),
+        tell(step);
     }
+    Ok(())
 }

@@ -1,9 +1,10 @@
 //! The engine's answers: only the fields that are needed, and words as text, so that a state or a
 //! field that a newer engine invents does not spoil the whole answer.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
 /// The answer to `GET /version`.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -36,12 +37,21 @@ pub(crate) struct Component {
     /// Such as `Engine` or `Podman Engine`.
     #[serde(deserialize_with = "nullable")]
     pub(crate) name: String,
+    /// Its version, in whatever words the part has for it.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) version: String,
 }
 
 /// The answer to `GET /info`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub(crate) struct Info {
+    /// What tells it from other engines, and stays the same when it is started anew.
+    #[serde(rename = "ID", deserialize_with = "nullable")]
+    pub(crate) id: String,
+    /// The time on its clock, in RFC 3339.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) system_time: String,
     /// The storage driver.
     #[serde(deserialize_with = "nullable")]
     pub(crate) driver: String,
@@ -60,6 +70,12 @@ pub(crate) struct Info {
     /// Whether CPU time can be limited.
     #[serde(deserialize_with = "nullable")]
     pub(crate) cpu_cfs_quota: bool,
+    /// Whether it can be shared by weight.
+    #[serde(rename = "CPUShares", deserialize_with = "nullable")]
+    pub(crate) cpu_shares: bool,
+    /// Whether CPUs can be chosen.
+    #[serde(rename = "CPUSet", deserialize_with = "nullable")]
+    pub(crate) cpu_set: bool,
     /// Such as `name=seccomp,profile=default` and `name=rootless`.
     #[serde(deserialize_with = "nullable")]
     pub(crate) security_options: Vec<String>,
@@ -69,6 +85,18 @@ pub(crate) struct Info {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub(crate) struct Image {
+    /// The image's id.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) id: String,
+    /// Its names with a tag.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) repo_tags: Vec<String>,
+    /// Its names with a digest.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) repo_digests: Vec<String>,
+    /// Bytes of all its layers.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) size: i64,
     /// The operating system.
     #[serde(deserialize_with = "nullable")]
     pub(crate) os: String,
@@ -78,6 +106,56 @@ pub(crate) struct Image {
     /// The processor's variant, such as `v8`.
     #[serde(deserialize_with = "nullable")]
     pub(crate) variant: String,
+    /// What its containers begin with.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) config: ImageConfig,
+}
+
+/// What an image gives to its containers.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct ImageConfig {
+    /// The volumes that it declares, by their paths.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) volumes: BTreeMap<String, Value>,
+}
+
+/// The answer to `GET /system/df`, as far as it is about images.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct DiskUsage {
+    /// Bytes of all layers, each counted once.
+    pub(crate) layers_size: Option<i64>,
+    /// The images.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) images: Vec<ListedImage>,
+}
+
+/// One image of a list.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct ListedImage {
+    /// The image's id.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) id: String,
+    /// Its names with a tag.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) repo_tags: Vec<String>,
+    /// Its names with a digest.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) repo_digests: Vec<String>,
+    /// Bytes of all its layers.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) size: i64,
+    /// Bytes of those of its layers that other images have as well; less than 0 if not known.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) shared_size: i64,
+    /// The image that it was built on, where it was built here.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) parent_id: String,
+    /// When it was made, in seconds since 1970.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) created: i64,
 }
 
 /// The answer to `POST /containers/create`.
@@ -119,21 +197,78 @@ pub(crate) struct Container {
     /// The container's id.
     #[serde(deserialize_with = "nullable")]
     pub(crate) id: String,
+    /// Its name, after a slash.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) name: String,
+    /// Its program, as it was named.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) path: String,
+    /// Its binds and volumes.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) mounts: Vec<MountPoint>,
+    /// What it was given of its host.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) host_config: ContainerHost,
     /// Its state.
     #[serde(deserialize_with = "nullable")]
     pub(crate) state: State,
     /// What it was made from.
     #[serde(deserialize_with = "nullable")]
     pub(crate) config: ContainerConfig,
+    /// Where it can be reached.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) network_settings: NetworkSettings,
 }
 
 /// What a container was made from.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub(crate) struct ContainerConfig {
+    /// Its labels.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) labels: HashMap<String, String>,
+    /// Its environment, `NAME=value`.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) env: Vec<String>,
+    /// Its working directory; nothing for the root.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) working_dir: String,
     /// The signal that asks it to end; the image's where the task has none.
     #[serde(deserialize_with = "nullable")]
     pub(crate) stop_signal: String,
+}
+
+/// What a container was given of its host.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct ContainerHost {
+    /// Where the engine keeps its output.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) log_config: LogConfig,
+    /// Where it has file systems in memory, with their options.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) tmpfs: BTreeMap<String, String>,
+}
+
+/// A bind or a volume.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct MountPoint {
+    /// Where it is in the container.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) destination: String,
+}
+
+/// Where the engine keeps a container's output.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct LogConfig {
+    /// The log driver's name.
+    #[serde(rename = "Type", deserialize_with = "nullable")]
+    pub(crate) kind: String,
+    /// Its options.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) config: BTreeMap<String, String>,
 }
 
 /// The state of a container.
@@ -158,6 +293,8 @@ pub(crate) struct State {
     /// The exit code: that of the main process, or 128 and the signal's number.
     #[serde(deserialize_with = "nullable")]
     pub(crate) exit_code: i64,
+    /// What its health check says; absent where there is none.
+    pub(crate) health: Option<Health>,
     /// Why it could not be started.
     #[serde(deserialize_with = "nullable")]
     pub(crate) error: String,
@@ -169,16 +306,171 @@ pub(crate) struct State {
     pub(crate) finished_at: String,
 }
 
-/// One container of `GET /containers/json`.
+/// The answer to `POST /containers/{id}/exec`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct CreatedExec {
+    /// The further process's id on the engine.
+    pub(crate) id: String,
+}
+
+/// The answer to `GET /exec/{id}/json`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct ExecState {
+    /// Whether it runs, as far as the engine knows.
+    pub(crate) running: bool,
+    /// Its exit code, once it has ended.
+    pub(crate) exit_code: Option<i64>,
+    /// Its process id on the engine's host; 0 if it never was started.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) pid: i64,
+}
+
+/// One thing of a list: a container, a network, a volume.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub(crate) struct Listed {
-    /// The container's id.
+    /// Its id.
     #[serde(deserialize_with = "nullable")]
     pub(crate) id: String,
+    /// Of a container: such as `created`, `running`, `exited`.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) state: String,
     /// Its labels.
     #[serde(deserialize_with = "nullable")]
     pub(crate) labels: HashMap<String, String>,
+}
+
+impl Listed {
+    /// What one of our labels says. Where there is nothing to say, it has no value.
+    pub(crate) fn label(&self, name: &str) -> Option<&str> {
+        self.labels.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+}
+
+/// One value of `GET /events`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Event {
+    /// Such as `die`, `oom`, and `health_status: healthy`.
+    #[serde(rename = "Action", deserialize_with = "nullable")]
+    pub(crate) action: String,
+    /// What it happened to.
+    #[serde(rename = "Actor", deserialize_with = "nullable")]
+    pub(crate) actor: Actor,
+    /// When, on the engine's clock.
+    #[serde(rename = "timeNano", deserialize_with = "nullable")]
+    pub(crate) time_nano: i64,
+}
+
+/// What an event happened to.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Actor {
+    /// Its id.
+    #[serde(rename = "ID", deserialize_with = "nullable")]
+    pub(crate) id: String,
+    /// What there is to know, and its labels: a label takes the place of what the engine has to say
+    /// under the same name.
+    #[serde(rename = "Attributes", deserialize_with = "nullable")]
+    pub(crate) attributes: HashMap<String, String>,
+}
+
+/// Where the event of an end has the exit code.
+const EXIT_CODE: &str = "exitCode";
+
+impl Event {
+    /// The code that a main process ended with, or what a label says about it.
+    pub(crate) fn exit_code(&self) -> Option<i64> {
+        self.actor.attributes.get(EXIT_CODE)?.parse().ok()
+    }
+
+    /// Whether there is anything where the exit code is. Of an event that is no end, that is a label.
+    pub(crate) fn has_exit_code(&self) -> bool {
+        self.actor.attributes.contains_key(EXIT_CODE)
+    }
+
+    /// What a health check says, if it is sure. No label writes the action.
+    pub(crate) fn health(&self) -> Option<bool> {
+        match self.action.strip_prefix("health_status: ")? {
+            "healthy" => Some(true),
+            "unhealthy" => Some(false),
+            _ => None,
+        }
+    }
+}
+
+/// The answer to `GET /volumes`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct Volumes {
+    /// The volumes.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) volumes: Vec<Volume>,
+}
+
+/// A volume, which has a name and no id.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct Volume {
+    /// Its name.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) name: String,
+    /// Its labels.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) labels: HashMap<String, String>,
+}
+
+impl From<Volume> for Listed {
+    fn from(volume: Volume) -> Self {
+        Self { id: volume.name, labels: volume.labels, ..Self::default() }
+    }
+}
+
+/// What a container is on and can be reached by.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct NetworkSettings {
+    /// Its networks, by name.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) networks: BTreeMap<String, Endpoint>,
+    /// Where its ports are published: `80/tcp` to places on the host.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) ports: BTreeMap<String, Option<Vec<Binding>>>,
+}
+
+/// A container's place on a network.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Endpoint {
+    /// Its IPv4 address, or nothing.
+    #[serde(rename = "IPAddress", deserialize_with = "nullable")]
+    pub(crate) ipv4: String,
+    /// Its IPv6 address, or nothing.
+    #[serde(rename = "GlobalIPv6Address", deserialize_with = "nullable")]
+    pub(crate) ipv6: String,
+}
+
+/// A place on the host that a port is published on.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct Binding {
+    /// The host's address, or nothing for all.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) host_ip: String,
+    /// The host's port.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) host_port: String,
+}
+
+/// What a health check says.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct Health {
+    /// `starting`, `healthy`, `unhealthy`, or `none` where there is no check.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) status: String,
 }
 
 /// Go writes an empty list or a missing part as `null`: it counts as not there.

@@ -38,13 +38,22 @@ impl Core {
     /// again when a removal succeeds that had failed.
     pub(crate) fn finish_close(&self, result: std::result::Result<(), Error>) {
         let first = self.closed.borrow().is_none();
+        if result.is_ok() {
+            // Not before: its container would use what somebody else has borrowed by then.
+            self.give_back();
+        }
         drop(self.take_io());
+        self.leave_network();
+        self.release_image();
         if first {
             // The caller's code must not take the reaper down with it.
             let told = catch_unwind(AssertUnwindSafe(|| self.hooks.closed()));
             if told.is_err() {
                 tracing::error!(container = self.name, "the task's hook for closing panicked");
             }
+        }
+        if result.is_ok() {
+            self.release_claim();
         }
         self.closed.send_replace(Some(result.map_err(Arc::new)));
     }

@@ -3,20 +3,27 @@
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use longshore_driver_api::{
-    Error, ErrorKind, Exit, ImageRef, Result, SentSignal, State, Task, TaskHooks, TaskIo, TaskSpec,
+    Chosen, Error, ErrorKind, Exit, ImageRef, Loan, NetworkMode, Result, SentSignal, State, Task,
+    TaskHooks, TaskIo, TaskSpec,
 };
+use longshore_host::Adoption;
+use longshore_images::ImageHold;
 use parking_lot::Mutex;
 use rand::distr::{Alphanumeric, SampleString};
+use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::client::api::Streams;
 use crate::create;
 use crate::options::EngineOptions;
+use crate::running::Clock;
 use crate::shared::Shared;
 
 /// What is known of a container.
@@ -43,6 +50,12 @@ pub(crate) struct Core {
     pub(crate) frozen: watch::Sender<bool>,
     /// Held while that is changed.
     pub(super) freezing: tokio::sync::Mutex<()>,
+    /// Held while a network is borrowed.
+    pub(crate) borrowing: tokio::sync::Mutex<()>,
+    /// How long its task has run.
+    pub(crate) clock: Mutex<Clock>,
+    /// Up to where stdout and stderr were delivered, to this owner or to one before.
+    pub(crate) delivered: [Arc<AtomicU64>; 2],
     /// How its task ended.
     pub(crate) exit: watch::Sender<Option<Arc<Exit>>>,
     /// The caller cancelled the task.
@@ -51,10 +64,16 @@ pub(crate) struct Core {
     pub(crate) ending: CancellationToken,
     /// How closing went.
     pub(super) closed: watch::Sender<Option<std::result::Result<(), Arc<Error>>>>,
+    /// The further processes that are being watched over.
+    pub(crate) execs: TaskTracker,
     /// The signals that were sent, in order.
     pub(crate) sent: Mutex<Vec<SentSignal>>,
     /// How far the task is.
     pub(crate) stage: watch::Sender<Stage>,
+    /// Whether somebody besides the task may have changed its files.
+    touched: AtomicBool,
+    /// Another owner has made it, and its handle does not hold its environment.
+    pub(crate) is_adopted: bool,
     book: Mutex<Book>,
 }
 
@@ -75,9 +94,22 @@ pub(crate) enum Creation {
 #[derive(Debug)]
 struct Book {
     options: EngineOptions,
+    /// Whether the caller has changed them.
+    edited: bool,
     io: Option<TaskIo>,
+    /// The network that the driver chose; it counts as used for as long as this is held.
+    network: Option<Chosen>,
+    /// What it has borrowed, until it is gone from the engine.
+    loan: Option<Arc<Loan>>,
+    lease_time: Option<Duration>,
     image_time: Option<Duration>,
+    /// The id of the image that the task's reference led to.
+    image_id: Option<String>,
     create_time: Option<Duration>,
+    /// Keeps the image from the cleaner.
+    image: Option<ImageHold>,
+    /// Keeps other adopters and reapers from a container that was recovered.
+    claim: Option<Adoption>,
 }
 
 /// How far the task is.
@@ -95,12 +127,14 @@ impl Core {
     /// A container for `task`, reserved.
     pub(crate) fn new(shared: Arc<Shared>, task: Task, image: ImageRef) -> Self {
         let Task { spec, io, hooks, .. } = task;
-        let streams = Streams {
-            stdin: io.stdin.is_some(),
-            stdout: io.stdout.is_some(),
-            stderr: io.stderr.is_some() && !spec.tty,
+        let streams = streams(&io, spec.tty);
+        let network = match spec.network.mode {
+            NetworkMode::Auto => shared.networks.choose(),
+            _ => None,
         };
-        let options = EngineOptions::new(create::body(&spec, image.canonical(), streams));
+        let mode = network.as_ref().map(|chosen| NetworkMode::Named(chosen.name().to_owned()));
+        let body = create::body(&spec, image.canonical(), streams, mode.as_ref());
+        let options = EngineOptions::new(body);
         let random = Alphanumeric.sample_string(&mut rand::rng(), 20).to_ascii_lowercase();
         Self {
             key: shared.next_key(),
@@ -113,14 +147,68 @@ impl Core {
             creation: watch::Sender::new(Creation::NotAsked),
             frozen: watch::Sender::new(false),
             freezing: tokio::sync::Mutex::default(),
+            borrowing: tokio::sync::Mutex::default(),
+            clock: Mutex::new(Clock::start(None)),
+            delivered: Default::default(),
             exit: watch::Sender::new(None),
             cancel: CancellationToken::new(),
             ending: CancellationToken::new(),
             closed: watch::Sender::new(None),
+            execs: TaskTracker::new(),
             sent: Mutex::new(Vec::new()),
             stage: watch::Sender::new(Stage::Unstarted),
-            book: Mutex::new(Book { options, io: Some(io), image_time: None, create_time: None }),
+            touched: AtomicBool::new(false),
+            is_adopted: false,
+            book: Mutex::new(Book {
+                options,
+                edited: false,
+                io: Some(io),
+                network,
+                loan: None,
+                lease_time: None,
+                image_time: None,
+                image_id: None,
+                create_time: None,
+                image: None,
+                claim: None,
+            }),
             spec,
+        }
+    }
+
+    /// A container that another owner has made, and that this one has claimed.
+    pub(crate) fn adopted(
+        shared: Arc<Shared>,
+        spec: TaskSpec,
+        io: &TaskIo,
+        image: ImageRef,
+        found: Found,
+    ) -> Self {
+        let mut core = Self::new(shared, Task::new(spec), image);
+        core.streams = streams(io, core.spec.tty);
+        core.name = found.name;
+        core.creation.send_replace(Creation::Done(found.id));
+        core.frozen.send_replace(found.frozen);
+        core.stage.send_replace(Stage::Running);
+        // What the owner before has copied in is not known.
+        core.touch();
+        core.is_adopted = true;
+        let mut book = core.book.lock();
+        book.io = None;
+        // It has a network already.
+        book.network = None;
+        book.options = EngineOptions::new(found.options);
+        book.claim = Some(found.claim);
+        drop(book);
+        core
+    }
+
+    /// Gives up the claim on a container that is gone.
+    pub(super) fn release_claim(&self) {
+        let claim = self.book.lock().claim.take();
+        if let Some(Err(error)) = claim.map(Adoption::finish) {
+            // The next reaper removes the file.
+            tracing::debug!(%error, "the file of a claim could not be removed");
         }
     }
 
@@ -160,6 +248,16 @@ impl Core {
         }
     }
 
+    /// Somebody besides the task may change its files from now on.
+    pub(crate) fn touch(&self) {
+        self.touched.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether somebody may have.
+    pub(crate) fn is_touched(&self) -> bool {
+        self.touched.load(Ordering::SeqCst)
+    }
+
     /// How far the task is.
     pub(crate) fn stage(&self) -> Stage {
         *self.stage.borrow()
@@ -173,6 +271,19 @@ impl Core {
         Ok(())
     }
 
+    /// The error of an engine about the log driver, with its name.
+    pub(crate) fn log_error(&self, op: &'static str, error: &Error) -> Error {
+        let message = format!("log driver {:?}: {}", self.spec.log.driver, error.what());
+        let failed = Error::new(ErrorKind::LogDriver, op).message(message);
+        let remedy = error.what_to_do().map(str::to_owned);
+        let failed = match remedy {
+            Some(remedy) => failed.remedy(remedy),
+            None => failed,
+        };
+        // Its words are here already: whoever prints the causes too is not to print them twice.
+        failed.because(error.what().to_string())
+    }
+
     /// The error for what cannot be done any more.
     pub(crate) fn closed_error(&self, op: &'static str) -> Error {
         Error::new(ErrorKind::Closed, op).message(format!("{} is closed", self.subject()))
@@ -183,35 +294,98 @@ impl Core {
         self.book.lock().io.take()
     }
 
+    /// Gives the network back that the driver chose.
+    pub(crate) fn leave_network(&self) {
+        let network = self.book.lock().network.take();
+        drop(network);
+    }
+
+    /// What it has borrowed.
+    pub(crate) fn loan(&self) -> Option<Arc<Loan>> {
+        self.book.lock().loan.clone()
+    }
+
+    /// Keeps what was borrowed, which took so long. What it had before is given back.
+    pub(crate) fn borrowed(&self, loan: Loan, time: Duration) {
+        let mut book = self.book.lock();
+        book.lease_time = Some(time);
+        let former = book.loan.replace(Arc::new(loan));
+        drop(book);
+        drop(former);
+    }
+
+    /// Gives back what it has borrowed.
+    pub(crate) fn give_back(&self) {
+        let loan = self.book.lock().loan.take();
+        drop(loan);
+    }
+
     /// What is to be sent to the engine.
     pub(crate) fn options(&self) -> EngineOptions {
         self.book.lock().options.clone()
     }
 
-    /// Lets `edit` change what is to be sent, as long as it is not.
+    /// Whether the caller has changed what is to be sent.
+    pub(crate) fn is_edited(&self) -> bool {
+        self.book.lock().edited
+    }
+
+    /// Lets `edit` change what is to be sent, as long as it is not, and no network was borrowed for
+    /// what it was.
     pub(crate) fn edit_options(&self, edit: &mut (dyn FnMut(&mut dyn Any) + Send)) -> Result<()> {
         self.check_open("edit engine options")?;
-        let late = || {
-            let asked = !matches!(&*self.creation.borrow(), Creation::NotAsked);
-            asked.then(|| {
-                Error::new(ErrorKind::InvalidState, "edit engine options")
-                    .message(format!("{} is sent to the engine already", self.subject()))
+        let late = |borrows: bool| {
+            let late = borrows || !matches!(&*self.creation.borrow(), Creation::NotAsked);
+            late.then(|| {
+                Error::new(ErrorKind::InvalidState, "edit engine options").message(format!(
+                    "{} is sent to the engine already, or about to be",
+                    self.subject()
+                ))
             })
         };
-        if let Some(late) = late() {
+        let borrows = |book: &Book| book.loan.is_some() || self.borrowing.try_lock().is_err();
+        if let Some(late) = late(borrows(&self.book.lock())) {
             return Err(late);
         }
         // On a copy, without a lock: the caller's code may call back.
-        let mut options = self.options();
+        let before = self.options();
+        let mut options = before.clone();
         edit(&mut options);
-        self.book.lock().options = options;
+        let mut book = self.book.lock();
+        // Held so that whoever lends is told of the change, or there is none.
+        let borrowing = self.borrowing.try_lock();
+        if let Some(late) = late(book.loan.is_some() || borrowing.is_err()) {
+            return Err(late);
+        }
+        book.edited |= options != before;
+        book.options = options;
+        drop((borrowing, book));
         // A create that began meanwhile may have taken the options before.
-        late().map_or(Ok(()), Err)
+        late(false).map_or(Ok(()), Err)
     }
 
-    /// The image is known to be there.
-    pub(crate) fn image_is_there(&self) {
-        self.book.lock().image_time.get_or_insert(self.reserved.elapsed());
+    /// The image is known to be there, under this id.
+    pub(crate) fn image_is_there(&self, id: String) {
+        let mut book = self.book.lock();
+        book.image_time.get_or_insert(self.reserved.elapsed());
+        book.image_id = Some(id);
+    }
+
+    /// The id that the image had when it was last looked at.
+    pub(crate) fn image_id(&self) -> Option<String> {
+        self.book.lock().image_id.clone()
+    }
+
+    /// Keeps the image from the cleaner until the container is closed. A former one is given free.
+    pub(crate) fn keep_image(&self, hold: ImageHold) {
+        let former = self.book.lock().image.replace(hold);
+        drop(former);
+    }
+
+    /// Gives the image free.
+    pub(super) fn release_image(&self) {
+        let held = self.book.lock().image.take();
+        drop(held);
     }
 
     /// The making on the engine took so long.
@@ -219,10 +393,14 @@ impl Core {
         self.book.lock().create_time = Some(time);
     }
 
-    /// How long the stages before the start took: the image, the making.
-    pub(crate) fn times(&self) -> (Option<Duration>, Option<Duration>) {
+    /// Writes into the end of the task how long the stages before the start took, and what became
+    /// of its network.
+    pub(crate) fn fill(&self, exit: &mut Exit) {
         let book = self.book.lock();
-        (book.image_time, book.create_time)
+        exit.timings.image = book.image_time;
+        exit.timings.lease = book.lease_time;
+        exit.timings.create = book.create_time;
+        exit.network = book.loan.as_ref().map(|loan| loan.report()).unwrap_or_default();
     }
 }
 
@@ -234,6 +412,28 @@ impl fmt::Debug for Core {
             .field("id", &self.engine_id())
             .field("state", &self.state())
             .finish_non_exhaustive()
+    }
+}
+
+/// A container that was found on the engine.
+pub(crate) struct Found {
+    /// Its id there.
+    pub(crate) id: String,
+    /// Its name there.
+    pub(crate) name: String,
+    /// What is known of the request that has made it.
+    pub(crate) options: Value,
+    /// Whether its processes stand still.
+    pub(crate) frozen: bool,
+    /// What makes it this process's.
+    pub(crate) claim: Adoption,
+}
+
+fn streams(io: &TaskIo, tty: bool) -> Streams {
+    Streams {
+        stdin: io.stdin.is_some(),
+        stdout: io.stdout.is_some(),
+        stderr: io.stderr.is_some() && !tty,
     }
 }
 

@@ -3,14 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use longshore_driver_api::{Error, ErrorKind, LABEL_TASK, Result};
+use longshore_driver_api::{Error, ErrorKind, LABEL_RECOVERABLE_UNTIL, LABEL_TASK, Result};
 use tokio::time::Instant;
 
 use super::core::{Core, Creation};
+use crate::borrow;
 use crate::client::error::ClientError;
 use crate::create::label;
 use crate::error::engine_error;
+use crate::image;
+use crate::network;
+use crate::podman;
+use crate::recover::{engine_time, later};
 use crate::retry::if_unsent;
+use crate::running::keeps_output;
 
 /// How long a container is looked for at once whose making was asked for without an answer.
 const APPEARS: Duration = Duration::from_secs(1);
@@ -24,6 +30,7 @@ const LOOK: Duration = Duration::from_millis(50);
 /// the other's container was removed.
 pub(super) async fn create(core: &Arc<Core>) -> Result<()> {
     core.check_open("create")?;
+    borrow::borrow(core).await?;
     let mut progress = core.creation.subscribe();
     let mut lost = None;
     let begun = core.creation.send_if_modified(|creation| {
@@ -39,6 +46,7 @@ pub(super) async fn create(core: &Arc<Core>) -> Result<()> {
         first
     });
     if begun {
+        core.shared.events.begin();
         let issued = Instant::now();
         let making = Making { core: Arc::clone(core), issued, lost, answered: false };
         core.shared.tasks.spawn(making.carry_out());
@@ -68,7 +76,7 @@ impl Making {
     async fn carry_out(mut self) {
         let creation = match &self.lost {
             Some((error, until)) => match self.appeared().await {
-                Some(id) => Creation::Done(id),
+                Some(id) => self.made(id).await,
                 None => Creation::Failed(Arc::clone(error), Some(*until)),
             },
             None => self.ask().await,
@@ -80,26 +88,66 @@ impl Making {
     async fn ask(&self) -> Creation {
         let core = &self.core;
         let mut body = core.options().body;
+        borrow::join(core, &mut body);
         let mut labels = core.shared.labels.clone();
         labels.insert(LABEL_TASK.to_owned(), core.spec.id.clone());
+        if let Some(time) = core.spec.recoverable_for {
+            match engine_time(&*core.shared.api, "create").await {
+                Ok(now) => {
+                    let until = later(now, time).to_string();
+                    labels.insert(LABEL_RECOVERABLE_UNTIL.to_owned(), until);
+                }
+                Err(error) => return Creation::Failed(Arc::new(error), None),
+            }
+            if !keeps_output(&body) {
+                let (container, task) = (&core.name, &core.spec.id);
+                tracing::warn!(
+                    container,
+                    task,
+                    "what it writes without an owner will be lost: its log driver does not keep every byte"
+                );
+            }
+        }
         label(&mut body, &labels);
+        podman::prepare(&core.shared.capabilities, &mut body);
+        if let Err(error) = image::pin(core, &mut body).await {
+            return Creation::Failed(Arc::new(error), None);
+        }
         let api = &core.shared.api;
         let platform = core.spec.platform.as_deref();
-        let created = if_unsent(|| api.create_container(&core.name, platform, &body)).await;
-        match created {
-            Ok(created) => {
+        let created = if_unsent("create_container", || async {
+            // A runtime that stood still comes here after closing has given it up.
+            if core.ending.is_cancelled() {
+                return Ok(None);
+            }
+            api.create_container(&core.name, platform, &body).await.map(Some)
+        });
+        match created.await {
+            Ok(None) => Creation::Failed(Arc::new(core.closed_error("create")), None),
+            Ok(Some(created)) => {
                 for warning in created.warnings.iter().filter(|warning| !warning.is_empty()) {
                     tracing::warn!(container = core.name, task = core.spec.id, "{warning}");
                 }
-                core.created_in(self.issued.elapsed());
-                Creation::Done(created.id)
+                self.made(created.id).await
             }
             Err(error) if error.is_answer_lost() => match self.appeared().await {
-                Some(id) => Creation::Done(id),
-                None => self.failed(error),
+                Some(id) => self.made(id).await,
+                None => self.failed(error).await,
             },
-            Err(error) => self.failed(error),
+            Err(error) => self.failed(error).await,
         }
+    }
+
+    /// It is there. What it lacks yet are its further networks.
+    async fn made(&self, id: String) -> Creation {
+        let core = &self.core;
+        if let Err(error) = network::join(core, &id).await {
+            let error = engine_error("create", &core.subject(), error);
+            // It is found again by the next attempt, or removed.
+            return Creation::Failed(Arc::new(error), Some(Instant::now()));
+        }
+        core.created_in(self.issued.elapsed());
+        Creation::Done(id)
     }
 
     /// Looks for the container by its name, which nobody else knows; its id if it is there.
@@ -107,17 +155,14 @@ impl Making {
         let give_up = Instant::now() + APPEARS;
         loop {
             match self.core.shared.api.inspect_container(&self.core.name).await {
-                Ok(container) => {
-                    self.core.created_in(self.issued.elapsed());
-                    return Some(container.id);
-                }
+                Ok(container) => return Some(container.id),
                 Err(_) if Instant::now() >= give_up => return None,
                 Err(_) => tokio::time::sleep(LOOK).await,
             }
         }
     }
 
-    fn failed(&self, error: ClientError) -> Creation {
+    async fn failed(&self, error: ClientError) -> Creation {
         let until = match error.status() {
             _ if error.is_answer_lost() => Some(self.until()),
             // Somebody between gave up: the engine may still be at it.
@@ -126,7 +171,7 @@ impl Making {
             Some(500..) => Some(Instant::now()),
             _ => None,
         };
-        Creation::Failed(Arc::new(self.error(error)), until)
+        Creation::Failed(Arc::new(self.error(error).await), until)
     }
 
     /// Until when a container may appear whose answer was lost. The engine does not stop working
@@ -135,17 +180,16 @@ impl Making {
         self.issued + self.core.shared.timeouts.work
     }
 
-    fn error(&self, error: ClientError) -> Error {
+    async fn error(&self, error: ClientError) -> Error {
         let core = &self.core;
-        let error = engine_error("create", &core.subject(), error);
+        let error = borrow::error(core, "create", error).await;
+        if error.kind() == ErrorKind::LogDriver {
+            return core.log_error("create", &error);
+        }
         if error.kind() != ErrorKind::ImageNotFound {
             return error;
         }
-        let message = format!(
-            "image {} is not on the engine, or not any more: ensure the image and create again",
-            core.image.canonical()
-        );
-        Error::new(ErrorKind::Busy, "create").message(message).because(error)
+        image::vanished(core.image.canonical()).because(error)
     }
 }
 

@@ -8,6 +8,7 @@ use longshore_driver_api::{Error, ErrorKind, Result};
 use super::core::{Core, Stage};
 use crate::client::error::ClientError;
 use crate::error::engine_error;
+use crate::retry::{again, if_unsent};
 
 /// How long the engine's answers may contradict each other: it learns of each change a second time,
 /// late, and then believes an old state for a moment.
@@ -62,7 +63,10 @@ async fn bring_about(core: &Arc<Core>, op: &'static str, id: &str, wanted: bool)
         // has said the same for a while.
         let settled = tokio::time::Instant::now() + SETTLES;
         loop {
-            let state = api.inspect_container(id).await.map_err(failed)?.state;
+            let state = again("inspect_container", || api.inspect_container(id))
+                .await
+                .map_err(failed)?
+                .state;
             if !state.running {
                 return Err(not_running(core, op));
             }
@@ -89,7 +93,10 @@ async fn bring_about(core: &Arc<Core>, op: &'static str, id: &str, wanted: bool)
 
 async fn ask(core: &Core, id: &str, frozen: bool) -> Result<(), ClientError> {
     let api = &core.shared.api;
-    if frozen { api.pause_container(id).await } else { api.unpause_container(id).await }
+    match frozen {
+        true => if_unsent("pause_container", || api.pause_container(id)).await,
+        false => if_unsent("unpause_container", || api.unpause_container(id)).await,
+    }
 }
 
 /// Whether the engine refused because of the container's state. Engines answer 409 or 500 to that.

@@ -9,10 +9,14 @@ use std::any::Any;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use longshore_driver_api::{Container, ImageStatus, Result, Running, State, TaskSpec};
+use longshore_driver_api::{
+    Container, Exec, ExecSpec, ImageStatus, Result, Running, State, TarStream, TaskIo, TaskSpec,
+};
 use tokio::sync::OnceCell;
 
 use self::core::{Core, Handle};
+use crate::copy;
+use crate::exec;
 use crate::image;
 use crate::running::{self, DockerRunning};
 
@@ -27,6 +31,11 @@ impl DockerContainer {
     /// The container of `core`. Dropping it hands the container over to the reaper.
     pub(crate) fn new(core: Arc<Core>) -> Self {
         Self { handle: Arc::new(Handle::new(core)), running: OnceCell::new() }
+    }
+
+    /// One whose task runs already, or has ended.
+    pub(crate) fn started(handle: Arc<Handle>, running: Arc<DockerRunning>) -> Self {
+        Self { handle, running: OnceCell::new_with(Some(running)) }
     }
 
     fn core(&self) -> &Arc<Core> {
@@ -77,6 +86,18 @@ impl Container for DockerContainer {
 
     async fn unfreeze(&self) -> Result<()> {
         freeze::unfreeze(self.core()).await
+    }
+
+    async fn exec(&self, spec: ExecSpec, io: TaskIo) -> Result<Arc<dyn Exec>> {
+        exec::exec(self.core(), spec, io).await
+    }
+
+    async fn copy_in(&self, folder: &str, archive: TarStream) -> Result<()> {
+        copy::copy_in(self.core(), folder, archive).await
+    }
+
+    async fn copy_out(&self, path: &str) -> Result<TarStream> {
+        copy::copy_out(self.core(), path).await
     }
 
     async fn close(&self) -> Result<()> {

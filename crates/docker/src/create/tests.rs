@@ -2,7 +2,7 @@
 
 use longshore_driver_api::{
     CapabilityDrop, Cpus, Device, LogDriver, Mount, MountKind, NetworkMode, Propagation, Seccomp,
-    Security, Signal, TaskSpec, TaskSpecBuilder, Ulimit,
+    Security, Signal, TaskSpec, TaskSpecBuilder, TtySize, Ulimit,
 };
 use serde_json::json;
 
@@ -13,7 +13,7 @@ fn task() -> TaskSpecBuilder {
 }
 
 fn body_of(spec: TaskSpecBuilder) -> Value {
-    body(&spec.build().unwrap(), "docker.io/library/x:latest", Streams::default())
+    body(&spec.build().unwrap(), "docker.io/library/x:latest", Streams::default(), None)
 }
 
 /// Checks what each task makes of one place of the request.
@@ -53,6 +53,12 @@ fn process_fields_are_mapped() {
         ("/Env", task().env("B", "2=3").env("A", ""), json!(["A=", "B=2=3"])),
         ("/WorkingDir", task().work_dir("/w"), json!("/w")),
         ("/Tty", task().tty(true), json!(true)),
+        ("/HostConfig/ConsoleSize", task().tty(true), Value::Null),
+        (
+            "/HostConfig/ConsoleSize",
+            task().tty(true).tty_size(TtySize { rows: 31, columns: 97 }),
+            json!([31, 97]),
+        ),
         ("/StopSignal", task().stop_signal(Signal::INT), json!("SIGINT")),
         ("/Labels/a", task().label("a", "b"), json!("b")),
     ]);
@@ -61,7 +67,7 @@ fn process_fields_are_mapped() {
 #[test]
 fn only_wanted_streams_are_attached_and_input_ends_with_ours() {
     let streams = Streams { stdin: true, stdout: true, stderr: false };
-    let body = body(&task().build().unwrap(), "x", streams);
+    let body = body(&task().build().unwrap(), "x", streams, None);
     for (name, expected) in [
         ("AttachStdin", true),
         ("OpenStdin", true),
@@ -199,7 +205,14 @@ fn every_switch_of_security_is_mapped() {
         ("/HostConfig/SecurityOpt", task().security(Security::engine_default()), Value::Null),
         ("/HostConfig/ReadonlyRootfs", with(|s| s.read_only_root = true), json!(true)),
         ("/HostConfig/Init", with(|s| s.init = false), json!(false)),
-        ("/HostConfig/Privileged", with(|s| s.privileged = true), json!(true)),
+        (
+            "/HostConfig/Privileged",
+            with(|s| {
+                s.privileged = true;
+                s.cap_drop = CapabilityDrop::These(vec![]);
+            }),
+            json!(true),
+        ),
         (
             "/HostConfig/SecurityOpt",
             with(|s| s.seccomp = Seccomp::Unconfined),
@@ -231,8 +244,13 @@ fn the_log_driver_is_the_tasks() {
 fn the_owners_labels_win_over_an_edited_body() {
     let mut body = json!({"Labels": {"longshore.owner": "forged", "a": "b"}});
     label(&mut body, &BTreeMap::from([("longshore.owner".to_owned(), "me".to_owned())]));
-    assert_eq!(body, json!({"Labels": {"longshore.owner": "me", "a": "b"}}));
+    assert_eq!(
+        (&body["Labels"]["longshore.owner"], &body["Labels"]["a"]),
+        (&json!("me"), &json!("b"))
+    );
     let mut body = json!({"Labels": null});
     label(&mut body, &BTreeMap::from([("x".to_owned(), "y".to_owned())]));
-    assert_eq!(body, json!({"Labels": {"x": "y"}}));
+    let mut expected: BTreeMap<&str, &str> = LABELS.iter().map(|name| (*name, "")).collect();
+    expected.insert("x", "y");
+    assert_eq!(body, json!({"Labels": expected}));
 }

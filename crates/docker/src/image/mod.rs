@@ -1,29 +1,53 @@
 //! The task's image: whether it is on the engine, and getting it there.
 
+pub(crate) mod cache;
+mod check;
+pub(crate) mod cleaner;
+pub(crate) mod load;
 mod progress;
 pub(crate) mod pulls;
+mod registry;
+mod speed;
+pub(crate) mod volumes;
 
 use std::sync::Arc;
 
-use longshore_driver_api::{Error, ImageStatus, Result};
-use longshore_images::{PullKey, RetryPolicy, resolve};
+use longshore_driver_api::{Error, ErrorKind, ImageStatus, Result};
+use longshore_images::{ImageCache, PullKey, resolve};
+use serde_json::Value;
 
 use crate::client::reply::Image;
 use crate::container::core::Core;
 use crate::error::engine_error;
 use crate::retry::again;
 
-/// Whether the image is there, for the platform that is wanted.
+/// Whether the image is there, with the digest and for the platform that is wanted. One that is
+/// there is kept from the cleaner until the container is closed.
 pub(crate) async fn status(core: &Arc<Core>) -> Result<ImageStatus> {
     let reference = core.image.canonical();
-    match again(|| core.shared.api.inspect_image(reference)).await {
-        Ok(image) if fits(&image, core.spec.platform.as_deref()) => {
-            core.image_is_there();
-            Ok(ImageStatus::Present)
+    loop {
+        let removals = core.shared.cache.as_ref().map(ImageCache::removals);
+        let image = match again("inspect_image", || core.shared.api.inspect_image(reference)).await
+        {
+            Ok(image) => image,
+            Err(error) if error.is_not_found() => return Ok(ImageStatus::NeedsPull),
+            Err(error) => {
+                return Err(engine_error("image status", &format!("image {reference}"), error));
+            }
+        };
+        if check::check(&image, &core.image, core.spec.platform.as_deref()).is_err() {
+            return Ok(ImageStatus::NeedsPull);
         }
-        Ok(_) => Ok(ImageStatus::NeedsPull),
-        Err(error) if error.is_not_found() => Ok(ImageStatus::NeedsPull),
-        Err(error) => Err(engine_error("image status", &format!("image {reference}"), error)),
+        refuse(core, "image status", reference, &image)?;
+        if let Some(cache) = &core.shared.cache {
+            let hold = cache.hold_when_settled(&image.id).await;
+            if removals != Some(cache.removals()) {
+                continue; // It may have been this one that went between the look and the hold.
+            }
+            core.keep_image(hold);
+        }
+        core.image_is_there(image.id);
+        return Ok(ImageStatus::Present);
     }
 }
 
@@ -38,52 +62,73 @@ pub(crate) async fn pull(core: &Arc<Core>) -> Result<()> {
         image: core.image.clone(),
         platform,
         credential,
-        retry: RetryPolicy::new().attempts(shared.pull_attempts).total(shared.timeouts.pull_total),
+        attempts: shared.pull_attempts,
     };
-    let waiter = shared.pulls.join(key, work);
-    let mut progress = waiter.progress();
-    let hooks = Arc::clone(&core.hooks);
-    let telling = async move {
-        while let Some(progress) = progress.next().await {
-            hooks.pull_progress(&progress);
+    let waiter = shared.pulls.join(key, shared.timeouts.pull_total, work);
+    let mut told = waiter.progress();
+    let mut last = None;
+    let telling = async {
+        while let Some(told) = told.next().await {
+            core.hooks.pull_progress(&told.progress);
+            last = Some(told.progress);
         }
         std::future::pending::<()>().await;
     };
-    let what = format!("image {}", core.image.canonical());
-    let failed =
-        |error: longshore_images::FlightError| -> Error { error.into_error("pull", &what) };
-    tokio::select! {
+    let done = tokio::select! {
         biased;
-        done = waiter.wait() => done.map_err(failed),
-        () = core.ending.cancelled() => Err(core.closed_error("pull")),
+        done = waiter.wait() => done,
+        () = core.ending.cancelled() => return Err(core.closed_error("pull")),
         () = telling => unreachable!("telling never ends"),
+    };
+    let latest = told.latest().unwrap_or_default();
+    // The end may have come before the last steps were told.
+    if done.is_ok() && last.as_ref() != Some(&latest.progress) {
+        core.hooks.pull_progress(&latest.progress);
     }
+    let image = done.map_err(|error| latest.error(&core.image, error))?;
+    if let Some(cache) = &shared.cache {
+        // Held first: what is counted may have to go.
+        core.keep_image(cache.hold_when_settled(&image.id).await);
+        cache::add(cache, &image);
+    }
+    refuse(core, "pull", core.image.canonical(), &image)
 }
 
-/// Whether an image is for the platform, `os/arch[/variant]`, that is wanted.
-fn fits(image: &Image, wanted: Option<&str>) -> bool {
-    let Some(wanted) = wanted else { return true };
-    let have = [&image.os, &image.architecture, &image.variant];
-    wanted.split('/').zip(have).all(|(wanted, have)| have.is_empty() || wanted == have)
+/// Fails if the configuration refuses the image.
+fn refuse(core: &Core, op: &'static str, name: &str, image: &Image) -> Result<()> {
+    core.shared.image_volumes.check(op, name, &image.id, &image.config.volumes)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_image_for_another_platform_does_not_fit() {
-        let image =
-            Image { os: "linux".into(), architecture: "arm64".into(), variant: "v8".into() };
-        for (wanted, expected) in [
-            (None, true),
-            (Some("linux/arm64"), true),
-            (Some("linux/arm64/v8"), true),
-            (Some("linux/arm64/v7"), false),
-            (Some("linux/amd64"), false),
-            (Some("windows/arm64"), false),
-        ] {
-            assert_eq!(fits(&image, wanted), expected, "{wanted:?}");
+/// Where some images are refused, has the container made from the very image that was looked at,
+/// whatever its name leads to by now.
+pub(crate) async fn pin(core: &Arc<Core>, body: &mut Value) -> Result<()> {
+    if core.shared.image_volumes.allows_all() {
+        return Ok(());
+    }
+    let asked = body["Image"].as_str().unwrap_or_default().to_owned();
+    let id = if asked == core.image.canonical() {
+        // A caller may create without having asked for the image before.
+        if core.image_id().is_none() && status(core).await? == ImageStatus::NeedsPull {
+            return Err(vanished(&asked));
         }
-    }
+        core.image_id().ok_or_else(|| vanished(&asked))?
+    } else {
+        // Named by an edit of the engine's options.
+        let image = match again("inspect_image", || core.shared.api.inspect_image(&asked)).await {
+            Ok(image) => image,
+            Err(error) if error.is_not_found() => return Err(vanished(&asked).because(error)),
+            Err(error) => return Err(engine_error("create", &format!("image {asked}"), error)),
+        };
+        refuse(core, "create", &asked, &image)?;
+        image.id
+    };
+    body["Image"] = Value::from(id);
+    Ok(())
+}
+
+/// The error of a create whose image is not there.
+pub(crate) fn vanished(image: &str) -> Error {
+    Error::new(ErrorKind::Busy, "create").message(format!(
+        "image {image} is not on the engine, or not any more: ensure the image and create again"
+    ))
 }

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use longshore_driver_api::PullProgress;
+use tokio::time::Instant;
 
+use super::speed::Speed;
 use crate::client::pull::PullEvent;
 
 /// Adds a pull's steps up.
@@ -11,6 +13,8 @@ use crate::client::pull::PullEvent;
 pub(super) struct Progress {
     layers: HashMap<String, Layer>,
     status: String,
+    speed: Speed,
+    rate: Option<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -41,6 +45,8 @@ impl Progress {
             }
         }
         self.status = step.status;
+        let bytes = self.layers.values().map(|layer| layer.current).sum();
+        self.rate = self.speed.at(Instant::now(), bytes);
     }
 
     /// How far the pull is.
@@ -52,6 +58,7 @@ impl Progress {
             sum.bytes += layer.total;
             sum.bytes_done += layer.current;
         }
+        sum.rate = self.rate;
         sum.status.clone_from(&self.status);
         sum
     }
@@ -68,6 +75,16 @@ mod tests {
             current: bytes.map(|bytes| bytes.0),
             total: bytes.map(|bytes| bytes.1),
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_rate_follows_the_bytes() {
+        let mut progress = Progress::default();
+        progress.add(step("a", "Downloading", Some((0, 4096))));
+        assert_eq!(progress.sum().rate, None);
+        tokio::time::advance(std::time::Duration::from_secs(2)).await;
+        progress.add(step("a", "Downloading", Some((2048, 4096))));
+        assert_eq!(progress.sum().rate, Some(1024));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Removing one container, whatever its state and whatever the engine says about it.
+//! Closing one container: waiting for its making, removing it, and trying on where that fails.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,10 +7,11 @@ use longshore_driver_api::{SentFor, SentSignal, Signal};
 use tokio::time::Instant;
 
 use super::work::Ledger;
-use crate::client::error::{ClientError, Result};
+use crate::client::error::Result;
 use crate::container::core::{Core, Creation, Stage};
 use crate::error::engine_error;
-use crate::retry::{again, pause};
+use crate::removal::remove_container;
+use crate::retry::pause;
 
 /// How often a container is looked for whose making was asked for without an answer.
 const LOOK: Duration = Duration::from_millis(100);
@@ -20,6 +21,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// Closes a container: waits for its making, removes it, lets its supervisor finish, and says so.
 pub(super) async fn close(core: Arc<Core>, ledger: Arc<Ledger>) {
     wait_for_making(&core).await;
+    let given_up = is_in_flight(&core);
     let removed = if core.may_exist() { remove(&core).await } else { Ok(()) };
     wait_for_supervisor(&core).await;
     let result = match removed {
@@ -39,7 +41,33 @@ pub(super) async fn close(core: Arc<Core>, ledger: Arc<Ledger>) {
         ledger.failing.lock().remove(&core.subject());
         core.finish_close(Ok(()));
     }
+    if given_up && !remove_late(&core, &ledger).await {
+        return;
+    }
     core.shared.leave(core.key);
+}
+
+fn is_in_flight(core: &Core) -> bool {
+    matches!(&*core.creation.borrow(), Creation::InFlight)
+}
+
+/// Removes what is made after closing was told: it had waited for the making for as long as it may
+/// take, and a runtime that stands still had not told how it went. Says whether nothing is left.
+async fn remove_late(core: &Core, ledger: &Ledger) -> bool {
+    let mut creation = core.creation.subscribe();
+    tokio::select! {
+        () = ledger.give_up.cancelled() => return false,
+        () = async { drop(creation.wait_for(|it| !matches!(it, Creation::InFlight)).await) } => {}
+    }
+    if !core.may_exist() || remove(core).await.is_ok() {
+        return true;
+    }
+    ledger.failing.lock().insert(core.subject(), "it was made after it was closed".to_owned());
+    let removed = keep_trying(core, ledger).await;
+    if removed {
+        ledger.failing.lock().remove(&core.subject());
+    }
+    removed
 }
 
 async fn wait_for_making(core: &Core) {
@@ -50,6 +78,9 @@ async fn wait_for_making(core: &Core) {
 }
 
 async fn wait_for_supervisor(core: &Core) {
+    core.execs.close();
+    // Each has a bound of its own; this one is against what nobody thought of.
+    let _ = tokio::time::timeout(core.shared.timeouts.work, core.execs.wait()).await;
     if core.stage() == Stage::Unstarted {
         return;
     }
@@ -81,8 +112,9 @@ async fn remove(core: &Core) -> Result<()> {
     if core.stage() == Stage::Running {
         core.sent.lock().push(SentSignal::new(Signal::KILL, SentFor::Cancel));
     }
+    let (api, bound) = (&*core.shared.api, core.shared.timeouts.work);
     loop {
-        if remove_once(core, &target).await? {
+        if remove_container(api, &target, bound).await? {
             return Ok(());
         }
         // It is not there. One whose making was asked for may still appear.
@@ -90,58 +122,5 @@ async fn remove(core: &Core) -> Result<()> {
             Some(until) if Instant::now() < until => tokio::time::sleep(LOOK).await,
             _ => return Ok(()),
         }
-    }
-}
-
-/// Removes it if it is there; says whether it was.
-async fn remove_once(core: &Core, target: &str) -> Result<bool> {
-    let api = &core.shared.api;
-    let error = match again(|| api.remove_container(target)).await {
-        Ok(()) => return Ok(true),
-        Err(error) if error.is_not_found() => return Ok(false),
-        Err(error) => error,
-    };
-    if is_under_way(&error) {
-        return gone(core, target).await.map(|()| true);
-    }
-    if error.status().is_none() {
-        return Err(error);
-    }
-    // A container can be frozen while the engine thinks that it is not: then it cannot be killed.
-    // One round of both brings the two together.
-    for _ in 0..2 {
-        if api.unpause_container(target).await.is_ok() {
-            break;
-        }
-        if api.pause_container(target).await.is_err() {
-            break;
-        }
-    }
-    match api.remove_container(target).await {
-        Ok(()) => Ok(true),
-        Err(error) if error.is_not_found() => Ok(true),
-        Err(error) if is_under_way(&error) => gone(core, target).await.map(|()| true),
-        Err(error) => Err(error),
-    }
-}
-
-fn is_under_way(error: &ClientError) -> bool {
-    matches!(error, ClientError::Status { status: 409, message } if message.contains("already in progress"))
-}
-
-/// Waits until somebody else's removal is done.
-async fn gone(core: &Core, target: &str) -> Result<()> {
-    let bound = core.shared.timeouts.work;
-    let give_up = Instant::now() + bound;
-    loop {
-        match core.shared.api.inspect_container(target).await {
-            Err(error) if error.is_not_found() => return Ok(()),
-            Err(error) if error.status().is_none() => return Err(error),
-            _ => {}
-        }
-        if Instant::now() >= give_up {
-            return Err(ClientError::Deadline { bound });
-        }
-        tokio::time::sleep(LOOK / 4).await;
     }
 }

@@ -12,6 +12,9 @@ use tokio_util::task::TaskTracker;
 
 use super::Job;
 use super::remove::close;
+use crate::events;
+use crate::image::cleaner;
+use crate::keeper;
 use crate::reap;
 use crate::shared::Shared;
 
@@ -36,6 +39,20 @@ pub(super) async fn run(
     let removals = TaskTracker::new();
     let ledger = Arc::new(Ledger::default());
     let mut reaping = tokio::task::JoinSet::new();
+    if shared.cache.is_some() {
+        let shared = Arc::clone(&shared);
+        reaping.spawn(async move {
+            if let Some(cache) = &shared.cache {
+                cleaner::clean(&*shared.api, cache).await;
+            }
+        });
+    }
+    let mut keeping = tokio::task::JoinSet::new();
+    if shared.keeper.is_some() {
+        keeping.spawn(keeper::hold(Arc::clone(&shared)));
+    }
+    let mut listening = tokio::task::JoinSet::new();
+    listening.spawn(events::listen(Arc::clone(&shared)));
     while let Some(job) = jobs.recv().await {
         match job {
             Job::Close(core) => {
@@ -64,10 +81,22 @@ pub(super) async fn run(
     shared.tasks.close();
     let all = async {
         removals.wait().await;
+        // Last of all: until then it protects what is left.
+        if let Some(keeper) = &shared.keeper {
+            keeper.end();
+        }
+        while let Some(kept) = keeping.join_next().await {
+            ledger.failing.lock().extend(kept.unwrap_or_default());
+        }
+        // Its connection is one of the tasks.
+        listening.shutdown().await;
         shared.tasks.wait().await;
     };
     let in_time = tokio::time::timeout_at(bound, all).await.is_ok();
     ledger.give_up.cancel();
+    if let Some(cache) = &shared.cache {
+        cleaner::save(cache).await;
+    }
     let result = outcome(&shared, &ledger, in_time);
     if let Some(lease) = shared.take_lease()
         && result.is_ok()

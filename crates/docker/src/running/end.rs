@@ -5,17 +5,22 @@ use std::time::Duration;
 use longshore_driver_api::{ExitFacts, OomEvidence};
 use tokio::time::Instant;
 
+use super::program;
 use crate::client::api::{WaitCondition, Waited};
 use crate::client::error::ClientError;
 use crate::client::reply::State;
 use crate::client::wait::PendingWait;
 use crate::container::core::Core;
-use crate::retry::pause;
+use crate::events::Follower;
+use crate::retry::{again, pause};
 
 /// What the engine writes as the code of a container that ended while the engine was away.
 const UNKNOWN_CODE: i64 = 255;
 /// 128 and the number of `SIGKILL`.
-const KILLED: i64 = 137;
+pub(super) const KILLED: i64 = 137;
+/// Of arguments and variables Linux takes 128 KiB always. The image's variables and the init come
+/// on top. Refused, the program ends with 1 as far as the engine knows.
+const SURELY_TAKEN: usize = 96 * 1024;
 /// How soon the answer to a wait follows the end.
 const FOLLOWS: Duration = Duration::from_secs(1);
 /// How often the engine is asked again whether memory ran out, when a kill is unexplained: it
@@ -31,19 +36,66 @@ pub(super) struct End {
     pub(super) code: Option<i64>,
     /// What went wrong.
     pub(super) trouble: Option<String>,
+    /// The engine told it by itself. It still tidies up then, and answers nothing about the
+    /// container until it has.
+    pub(super) told: bool,
+}
+
+/// How the end is waited for.
+pub(crate) enum Waiting {
+    /// A wait is registered.
+    For(PendingWait),
+    /// It came before anybody here could wait.
+    Over(State),
 }
 
 impl End {
+    /// By what the engine keeps of a container that does not run.
+    fn kept(state: &State, trouble: &str) -> Self {
+        if state.exit_code == UNKNOWN_CODE {
+            return Self::lost(format!("the engine was away when the task ended{trouble}"));
+        }
+        Self::seen(state.exit_code)
+    }
+
     fn lost(trouble: impl Into<String>) -> Self {
-        Self { code: None, trouble: Some(trouble.into()) }
+        Self { trouble: Some(trouble.into()), ..Self::default() }
+    }
+
+    fn seen(code: i64) -> Self {
+        Self { code: Some(code), ..Self::default() }
     }
 }
 
-/// Waits for the end. It does not fail: what cannot be found out is a lost end.
-pub(super) async fn end_of(core: &Core, id: &str, wait: PendingWait) -> End {
+/// Waits for the end, by whichever way it is known first: the engine tells it to its listeners
+/// before it tidies up, and answers a wait after that. The wait is what is relied upon. It does not
+/// fail: what cannot be found out is a lost end.
+pub(super) async fn end_of(core: &Core, id: &str, wait: Waiting, told: &Follower) -> End {
+    let wait = match wait {
+        Waiting::For(wait) => wait,
+        Waiting::Over(state) => return End::kept(&state, ""),
+    };
+    // What Podman tells has not been tried.
+    let is_docker = core.shared.capabilities.engine == "docker";
+    let told = async {
+        match told.end().await {
+            _ if !is_docker => std::future::pending().await,
+            // Also what an engine says that was away: the wait finds out.
+            UNKNOWN_CODE => std::future::pending().await,
+            code => End { told: true, ..End::seen(code) },
+        }
+    };
+    tokio::select! {
+        biased;
+        end = awaited(core, id, wait) => end,
+        end = told => end,
+    }
+}
+
+async fn awaited(core: &Core, id: &str, wait: PendingWait) -> End {
     let mut trouble = match answer_to(core, id, wait).await {
         Ok(result) => match result.error {
-            None => return End { code: Some(result.status_code), trouble: None },
+            None => return End::seen(result.status_code),
             // The engine's own wait failed; the code means nothing then.
             Some(error) => error.message,
         },
@@ -65,10 +117,7 @@ pub(super) async fn end_of(core: &Core, id: &str, wait: PendingWait) -> End {
                 }
                 give_up = Instant::now() + core.shared.timeouts.engine_gone;
             }
-            Ok(state) if state.exit_code == UNKNOWN_CODE => {
-                return End::lost(format!("the engine was away when the task ended: {trouble}"));
-            }
-            Ok(state) => return End { code: Some(state.exit_code), trouble: None },
+            Ok(state) => return End::kept(&state, &format!(": {trouble}")),
             Err(error) if error.is_not_found() => {
                 return End::lost("the container was removed before its end was seen");
             }
@@ -117,18 +166,33 @@ async fn wait_again(core: &Core, id: &str) -> Result<End, ClientError> {
     let wait = core.shared.api.wait(id, WaitCondition::NotRunning).await?;
     let result = answer_to(core, id, wait).await?;
     Ok(match result.error {
-        None => End { code: Some(result.status_code), trouble: None },
+        None => End::seen(result.status_code),
         Some(error) => return Err(ClientError::Protocol(error.message)),
     })
 }
 
 /// What the engine knows of an end that was seen.
-pub(super) async fn facts_of(core: &Core, id: &str, end: End) -> ExitFacts {
+pub(super) async fn facts_of(core: &Core, id: &str, end: End, told: &Follower) -> ExitFacts {
+    let mut facts = kept_facts(core, id, end, told).await;
+    if let Some(code) = facts.code {
+        facts.not_started = program::not_started(core, id, code).await;
+    }
+    facts
+}
+
+async fn kept_facts(core: &Core, id: &str, end: End, told: &Follower) -> ExitFacts {
     let mut facts = ExitFacts::default();
     facts.code = end.code.and_then(|code| i32::try_from(code).ok());
     facts.engine_error = end.trouble;
     facts.code_hides_signal = true;
+    let can = &core.shared.capabilities;
     facts.code_hides_start = core.spec.security.init;
+    facts.one_hides_start = core.spec.security.init && !can.proves_one;
+    // An init that cannot fork gives 1. A limit of the cgroup's that is too low for the two is
+    // refused; the user's own counts processes that nobody here sees.
+    facts.code_hides_no_room =
+        core.spec.security.init && core.spec.limits.ulimits.contains_key("nproc");
+    facts.code_hides_too_long = core.is_adopted || core.spec.argument_bytes() > SURELY_TAKEN;
     facts.sent.clone_from(&core.sent.lock());
     let unexplained = end.code == Some(KILLED)
         && core.spec.limits.memory.is_some()
@@ -138,20 +202,36 @@ pub(super) async fn facts_of(core: &Core, id: &str, end: End) -> ExitFacts {
     if end.code.is_none() || core.ending.is_cancelled() {
         return facts;
     }
-    let looks = if unexplained { OOM_LOOKS } else { 1 };
+    let memory_ran_out = || told.told().borrow().oom > 0;
+    if end.told && end.code != Some(KILLED) && core.spec.limits.memory.is_none() && can.proves_oom {
+        // Without a limit of its own, memory runs out in the container only if it does on the
+        // host, and that is told. All else is known: the result need not wait for the tidying up.
+        facts.oom = if memory_ran_out() { OomEvidence::Seen } else { OomEvidence::None };
+        return facts;
+    }
+    let looks = if unexplained && can.proves_oom { OOM_LOOKS } else { 1 };
     for look in 1..=looks {
-        let Ok(container) = core.shared.api.inspect_container(id).await else { break };
-        note(&mut facts, &container.state);
-        if container.state.oom_killed || look == looks {
+        let asked = again("inspect_container", || core.shared.api.inspect_container(id)).await;
+        let Ok(container) = asked else { break };
+        note(&mut facts, &container.state, can.proves_oom);
+        if container.state.oom_killed || memory_ran_out() || look == looks {
             break;
         }
         tokio::time::sleep(OOM_PAUSE).await;
     }
+    if memory_ran_out() {
+        facts.oom = OomEvidence::Seen;
+    }
     facts
 }
 
-fn note(facts: &mut ExitFacts, state: &State) {
-    facts.oom = if state.oom_killed { OomEvidence::Seen } else { OomEvidence::None };
+fn note(facts: &mut ExitFacts, state: &State, proves_oom: bool) {
+    facts.oom = match state.oom_killed {
+        true => OomEvidence::Seen,
+        false if proves_oom => OomEvidence::None,
+        // An engine that may have missed it has not ruled it out.
+        false => OomEvidence::Unknown,
+    };
     if !state.error.is_empty() {
         facts.engine_error = Some(state.error.clone());
     }

@@ -12,7 +12,7 @@ const END_OF_TRANSMISSION: u8 = 4;
 ///
 /// A terminal cannot be half-closed: the engine ends the task's output together with its input
 /// then. So the end is typed, as a person would.
-pub(super) async fn pump(
+pub(crate) async fn pump(
     mut from: Box<dyn AsyncRead + Send + Unpin>,
     mut to: impl AsyncWrite + Unpin,
     tty: bool,

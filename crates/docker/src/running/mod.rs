@@ -3,12 +3,16 @@
 mod clock;
 mod cut;
 mod deliver;
+mod drain;
 mod end;
-mod input;
-mod output;
-mod sink;
+pub(crate) mod input;
+mod log;
+pub(crate) mod output;
+mod program;
+mod resume;
+pub(crate) mod sink;
 mod start;
-mod stats;
+pub(crate) mod stats;
 mod supervise;
 
 use std::sync::Arc;
@@ -16,13 +20,22 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use longshore_driver_api::{
-    Error, ErrorKind, Exit, ExitFacts, Result, Running, SentFor, Signal, TtySize,
+    Error, ErrorKind, Exit, ExitFacts, Handle as TaskHandle, NetworkInfo, Result, Running, SentFor,
+    Signal, TtySize,
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OnceCell, mpsc, oneshot};
 
+pub(crate) use self::clock::{Clock, until};
+pub(crate) use self::drain::drain;
+pub(crate) use self::end::Waiting;
+pub(crate) use self::log::{Log, keeps_output};
+pub(crate) use self::resume::{Resumed, resume};
 pub(crate) use self::start::start;
+pub(crate) use self::supervise::{Source, cut_short};
 use crate::container::core::{Core, Handle, Stage};
 use crate::error::engine_error;
+use crate::network;
+use crate::recover;
 
 /// A request to stop the task: the grace, and whom to tell once the engine was asked.
 pub(crate) struct Stopping {
@@ -37,6 +50,7 @@ pub(crate) struct DockerRunning {
     handle: Arc<Handle>,
     id: String,
     stops: mpsc::UnboundedSender<Stopping>,
+    network: OnceCell<NetworkInfo>,
 }
 
 impl DockerRunning {
@@ -85,6 +99,21 @@ impl Running for DockerRunning {
         deliver::deliver(self.core(), &self.id, signal, SentFor::Signal).await
     }
 
+    async fn network(&self) -> Result<NetworkInfo> {
+        let core = self.core();
+        let asked = self.network.get_or_try_init(|| async {
+            if core.stage() == Stage::Exited {
+                return Err(network::ended(core));
+            }
+            network::look(core, &self.id).await
+        });
+        asked.await.cloned()
+    }
+
+    fn handle(&self) -> Result<TaskHandle> {
+        recover::handle(self.core(), &self.id)
+    }
+
     async fn resize(&self, size: TtySize) -> Result<()> {
         let core = self.core();
         if !core.spec.tty {
@@ -105,5 +134,7 @@ fn lost(core: &Core, why: &str) -> Exit {
     facts.cancelled = core.cancel.is_cancelled() || core.ending.is_cancelled();
     facts.engine_error = Some(why.to_owned());
     facts.sent.clone_from(&core.sent.lock());
-    Exit::from_facts(facts)
+    let mut exit = Exit::from_facts(facts);
+    core.fill(&mut exit);
+    exit
 }

@@ -20,36 +20,36 @@ const SILENT: Duration = Duration::from_secs(3);
 
 /// How long output that is there already may take to reach the caller's writers once nobody waits
 /// for it any more.
-pub(super) const LAST_CALL: Duration = Duration::from_millis(250);
+pub(crate) const LAST_CALL: Duration = Duration::from_millis(250);
 
 /// What the pump is told while it works.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Signals {
+pub(crate) struct Signals {
     /// The task was asked to end. The engine does not tell its end before everything is read that
     /// it holds of the output: so much is read ahead of a writer that stays behind.
-    pub(super) asked: CancellationToken,
+    pub(crate) asked: CancellationToken,
     /// The task was killed: a writer that does not take anything is given up.
-    pub(super) hurry: CancellationToken,
+    pub(crate) hurry: CancellationToken,
     /// The task has ended: what is still to come comes at once.
-    pub(super) exited: CancellationToken,
+    pub(crate) exited: CancellationToken,
     /// Nobody waits for the rest any more.
-    pub(super) abandon: CancellationToken,
+    pub(crate) abandon: CancellationToken,
     /// Told by the pump: a stream went beyond its limit.
-    pub(super) over_limit: CancellationToken,
+    pub(crate) over_limit: CancellationToken,
 }
 
 /// The output of a task.
 #[derive(Debug)]
-pub(super) struct Output {
+pub(crate) struct Output {
     /// Standard output, or the terminal.
-    pub(super) stdout: Sink,
+    pub(crate) stdout: Sink,
     /// Standard error.
-    pub(super) stderr: Sink,
+    pub(crate) stderr: Sink,
 }
 
 /// How reading from the wire ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ReadEnd {
+pub(crate) enum ReadEnd {
     /// Between two frames.
     Closed,
     /// Inside a frame, or by an error of the connection.
@@ -61,7 +61,7 @@ pub(super) enum ReadEnd {
 impl Output {
     /// Moves bytes until the wire ends and everything is with the caller, or until that is given
     /// up. Returns what became of the streams and how reading ended.
-    pub(super) async fn pump<R: AsyncRead + Unpin>(
+    pub(crate) async fn pump<R: AsyncRead + Unpin>(
         mut self,
         wire: R,
         tty: bool,

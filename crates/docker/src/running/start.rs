@@ -4,21 +4,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use longshore_driver_api::{
-    Error, ErrorKind, Exit, ExitFacts, NotStarted, OomEvidence, OutputReport, Result, StreamEnd,
-    StreamReport, TaskIo,
+    Error, ErrorKind, Exit, ExitFacts, Lost, NotStarted, OomEvidence, OutputReport, Result,
+    StreamEnd, StreamReport, TaskIo,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{OnceCell, mpsc};
 use tokio::time::Instant;
 
-use super::supervise::{Supervisor, supervise};
+use super::clock::Clock;
+use super::end::Waiting;
+use super::supervise::{Source, Supervisor, supervise};
 use super::{DockerRunning, lost};
+use crate::borrow;
 use crate::client::api::WaitCondition;
 use crate::client::error::ClientError;
 use crate::client::stream::RawStream;
 use crate::client::wait::PendingWait;
 use crate::container::core::{Core, Handle, Stage};
-use crate::error::{engine_error, not_started};
-use crate::retry::again;
+use crate::error::not_started;
+use crate::health;
+use crate::meter;
+use crate::retry::{again, if_unsent, repeat};
 
 /// Attaches the task's streams, starts its process and sets a supervisor over it.
 pub(crate) async fn start(handle: &Arc<Handle>) -> Result<Arc<DockerRunning>> {
@@ -38,68 +43,81 @@ pub(crate) async fn start(handle: &Arc<Handle>) -> Result<Arc<DockerRunning>> {
 async fn launch(handle: &Arc<Handle>, id: String, io: TaskIo) -> Result<Arc<DockerRunning>> {
     let core = handle.core();
     let begun = Instant::now();
-    let (attached, wait) = tokio::try_join!(attach(core, &id), register(core, &id))
-        .map_err(|error| failed(core, error))?;
+    let told = core.shared.events.follow(&id);
+    let news = told.told();
     let (stops, requests) = mpsc::unbounded_channel();
-    let running = DockerRunning { handle: Arc::clone(handle), id: id.clone(), stops };
-    match ask(core, &id).await {
-        Ok(()) => {}
-        Err(error) => {
-            let Some(reason) = not_started(&error) else {
-                return Err(failed(core, error));
-            };
-            finish_unstarted(core, reason, &error, begun.elapsed());
-            return Ok(Arc::new(running));
-        }
+    let running = DockerRunning {
+        handle: Arc::clone(handle),
+        id: id.clone(),
+        stops,
+        network: OnceCell::new(),
+    };
+    let (attached, wait) = match tokio::try_join!(attach(core, &id), register(core, &id)) {
+        Ok(both) => both,
+        // Podman makes the process ready when it is attached to.
+        Err(error) => return refused(core, error, begun).await.map(|()| Arc::new(running)),
+    };
+    if let Err(error) = ask(core, &id).await {
+        return refused(core, error, begun).await.map(|()| Arc::new(running));
     }
     core.stage.send_replace(Stage::Running);
+    *core.clock.lock() = Clock::start(core.spec.timeout);
     let supervisor = Supervisor {
         core: Arc::clone(core),
-        id,
-        wait,
-        attached,
+        id: id.clone(),
+        wait: Waiting::For(wait),
+        told,
+        source: Source::Streams(attached),
+        lost: Lost::default(),
         io,
         requests,
-        start_time: begun.elapsed(),
-        unwatched: Unwatched(Arc::clone(core)),
+        start_time: Some(begun.elapsed()),
+        unwatched: Unwatched::new(core),
     };
     core.shared.tasks.spawn(supervise(supervisor));
+    if let Some(bound) = core.spec.health.wait {
+        health::wait(core, &id, news, bound).await?;
+    }
     Ok(Arc::new(running))
 }
 
-fn failed(core: &Core, error: ClientError) -> Error {
+/// What a refusal to start is: the task's end, if its program is at fault.
+async fn refused(core: &Core, error: ClientError, begun: Instant) -> Result<()> {
+    let Some(reason) = not_started(&error) else { return Err(failed(core, error).await) };
+    finish_unstarted(core, reason, &error, begun.elapsed());
+    Ok(())
+}
+
+async fn failed(core: &Core, error: ClientError) -> Error {
     if core.ending.is_cancelled() {
         // It was removed under the start: that is what the caller has to know.
         return core.closed_error("start");
     }
-    let error = engine_error("start", &core.subject(), error);
-    if error.kind() != ErrorKind::LogDriver {
-        return error;
-    }
-    let message = format!("log driver {:?}: {error}", core.spec.log.driver);
-    Error::new(ErrorKind::LogDriver, "start").message(message).because(error)
+    let error = borrow::error(core, "start", error).await;
+    if error.kind() == ErrorKind::LogDriver { core.log_error("start", &error) } else { error }
 }
 
 async fn attach(core: &Core, id: &str) -> Result<Option<RawStream>, ClientError> {
     if core.streams.is_empty() {
         return Ok(None);
     }
-    again(|| core.shared.api.attach(id, core.streams)).await.map(Some)
+    repeat("attach", || core.shared.api.attach(id, core.streams)).await.map(Some)
 }
 
 async fn register(core: &Core, id: &str) -> Result<PendingWait, ClientError> {
-    again(|| core.shared.api.wait(id, WaitCondition::NextExit)).await
+    repeat("wait", || core.shared.api.wait(id, WaitCondition::NextExit)).await
 }
 
 /// Starts it. Where the answer is lost, the engine is asked what became of it.
 async fn ask(core: &Core, id: &str) -> Result<(), ClientError> {
     let api = &core.shared.api;
     // "Started already" is fine: the name is ours alone, and so was the attempt that did it.
-    let Err(error) = api.start_container(id).await else { return Ok(()) };
+    let asked = if_unsent("start_container", || api.start_container(id)).await;
+    let Err(error) = asked else { return Ok(()) };
     if !error.is_answer_lost() {
         return Err(error);
     }
-    match again(|| api.inspect_container(id)).await {
+    match again("inspect_container", || api.inspect_container(id)).await {
         Ok(container) if container.state.status != "created" => Ok(()),
         Ok(_) | Err(_) => Err(error),
     }
@@ -121,9 +139,10 @@ fn finish_unstarted(core: &Core, reason: NotStarted, error: &ClientError, start:
         StreamReport::new(end, 0, 0)
     };
     exit.output = OutputReport::new(whole(core.streams.stdout), whole(core.streams.stderr));
-    (exit.timings.image, exit.timings.create) = core.times();
+    core.fill(&mut exit);
     exit.timings.start = Some(start);
     core.stage.send_replace(Stage::Exited);
+    meter::exit(&exit);
     core.exit.send_replace(Some(Arc::new(exit)));
 }
 
@@ -150,13 +169,21 @@ impl Drop for CloseUnlessDone<'_> {
 /// Answers those who wait if the supervisor vanishes with its runtime, and has the task removed.
 pub(super) struct Unwatched(Arc<Core>);
 
+impl Unwatched {
+    pub(super) fn new(core: &Arc<Core>) -> Self {
+        Self(Arc::clone(core))
+    }
+}
+
 impl Drop for Unwatched {
     fn drop(&mut self) {
         let core = &self.0;
         let unanswered = core.exit.send_if_modified(|exit| {
             let unanswered = exit.is_none();
             if unanswered {
-                *exit = Some(Arc::new(lost(core, "the runtime of the task's owner ended")));
+                let ended = lost(core, "the runtime of the task's owner ended");
+                meter::exit(&ended);
+                *exit = Some(Arc::new(ended));
             }
             unanswered
         });

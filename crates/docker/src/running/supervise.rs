@@ -3,39 +3,55 @@
 
 use std::future::pending;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use longshore_driver_api::{
-    Exit, OutputReport, OverLimit, SentFor, Signal, StreamEnd, StreamReport, TaskIo,
+    Exit, Lost, OutputReport, OverLimit, SentFor, Signal, StreamEnd, StreamReport, TaskIo,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::clock::{Clock, until};
+use super::clock::until;
 use super::deliver::{deliver, stop_signal};
-use super::end::{End, end_of, facts_of};
+use super::drain::drain;
+use super::end::{End, KILLED, Waiting, end_of, facts_of};
+use super::log::Log;
 use super::output::{LAST_CALL, Output, ReadEnd, Signals};
 use super::sink::Sink;
 use super::start::Unwatched;
 use super::{Stopping, cut, input, stats};
+use crate::borrow;
 use crate::client::stream::{FromContainer, RawStream};
-use crate::client::wait::PendingWait;
 use crate::container::core::{Core, Stage};
+use crate::events::Follower;
+use crate::meter;
 
 /// What a supervisor begins with.
 pub(super) struct Supervisor {
     pub(super) core: Arc<Core>,
     pub(super) id: String,
-    pub(super) wait: PendingWait,
-    pub(super) attached: Option<RawStream>,
+    pub(super) wait: Waiting,
+    pub(super) told: Follower,
+    pub(super) source: Source,
+    /// What of the output was lost before.
+    pub(super) lost: Lost,
     pub(super) io: TaskIo,
     pub(super) requests: mpsc::UnboundedReceiver<Stopping>,
-    pub(super) start_time: Duration,
+    pub(super) start_time: Option<Duration>,
     pub(super) unwatched: Unwatched,
+}
+
+/// Where the output comes from.
+pub(crate) enum Source {
+    /// The attached streams, if any are wanted.
+    Streams(Option<RawStream>),
+    /// What the engine keeps, from where it was delivered.
+    Log(Log),
 }
 
 /// Why the task ends, as far as the driver has a part in it.
@@ -70,12 +86,20 @@ impl Drop for Helper {
 
 /// Watches over a started container to its end, and says how it ended.
 pub(super) async fn supervise(supervisor: Supervisor) {
-    let Supervisor { core, id, wait, attached, io, mut requests, start_time, unwatched } =
+    let Supervisor { core, id, wait, told, source, lost, io, mut requests, start_time, unwatched } =
         supervisor;
-    let started = Instant::now();
     let signals = Signals::default();
     let TaskIo { stdin, stdout, stderr, stats: sink, .. } = io;
-    let (from, to) = attached.map(RawStream::split).unzip();
+    let (from, to, relay) = match source {
+        Source::Streams(attached) => {
+            let (from, to) = attached.map(RawStream::split).unzip();
+            (from, to, None)
+        }
+        Source::Log(log) => {
+            let (from, relay) = log.relay(&core, &id, &signals.exited);
+            (Some(from), None, Some(relay))
+        }
+    };
     let input = Helper(match (stdin, to) {
         (Some(reader), Some(to)) => {
             Some(core.shared.tasks.spawn(input::pump(reader, to, core.spec.tty)))
@@ -87,14 +111,20 @@ pub(super) async fn supervise(supervisor: Supervisor) {
     );
     let limit = core.spec.limits.output;
     let bytes = limit.map(|limit| limit.bytes.bytes());
-    let output = Output { stdout: Sink::new(stdout, bytes), stderr: Sink::new(stderr, bytes) };
+    let sink = |writer, position: &Arc<AtomicU64>| {
+        let begin = position.load(Ordering::Relaxed);
+        Sink::new(writer, bytes.map(|bytes| bytes.saturating_sub(begin))).telling(position)
+    };
+    let [out, err] = &core.delivered;
+    let output = Output { stdout: sink(stdout, out), stderr: sink(stderr, err) };
     let tty = core.spec.tty;
     let mut pump = spawn_pump(&core, output, from, tty, &signals);
     let stops_beyond = limit.is_some_and(|limit| limit.then == OverLimit::Stop);
 
     let mut reasons = Reasons::default();
-    let mut clock = Clock::start(core.spec.timeout);
+    let clock = &core.clock;
     let mut frozen = core.frozen.subscribe();
+    clock.lock().hold(*frozen.borrow_and_update());
     let mut kill_at: Option<(Instant, SentFor)> = None;
     let mut give_up: Option<Instant> = None;
     let mut asked: FuturesUnordered<BoxFuture<'_, ()>> = FuturesUnordered::new();
@@ -112,11 +142,13 @@ pub(super) async fn supervise(supervisor: Supervisor) {
     // How long a kill may take to show.
     let patience = core.shared.timeouts.work;
     let ended = {
-        let mut end = std::pin::pin!(end_of(&core, &id, wait));
+        let mut end = std::pin::pin!(end_of(&core, &id, wait, &told));
+        let mut never = std::pin::pin!(borrow::tell_of_loss(core.loan(), Arc::clone(&core.hooks)));
         loop {
             tokio::select! {
                 biased;
                 end = &mut end => break end,
+                never = &mut never => match never {},
                 () = core.ending.cancelled(), if !reasons.cancelled => {
                     // The removal kills it.
                     reasons.cancelled = true;
@@ -135,23 +167,32 @@ pub(super) async fn supervise(supervisor: Supervisor) {
                     give_up.get_or_insert(Instant::now() + patience);
                     asked.push(send(Signal::KILL, SentFor::OutputLimit));
                 }
-                () = until(clock.end()), if !reasons.timed_out => {
+                () = until(clock.lock().end()), if !reasons.timed_out => {
                     reasons.timed_out = true;
                     signals.asked.cancel();
                     kill_at = sooner(kill_at, core.spec.stop.grace, SentFor::Timeout);
-                    let (core, id) = (&core, &id);
-                    asked.push(Box::pin(async move {
-                        let signal = stop_signal(core, id).await;
-                        let _ = deliver(core, id, signal, SentFor::Timeout).await;
-                    }));
+                    // Without grace there is nothing to ask for.
+                    if !core.spec.stop.grace.is_zero() {
+                        let (core, id) = (&core, &id);
+                        asked.push(Box::pin(async move {
+                            let signal = stop_signal(core, id).await;
+                            let _ = deliver(core, id, signal, SentFor::Timeout).await;
+                        }));
+                    }
                 }
                 Some(stop) = requests.recv() => {
                     reasons.stopped = true;
                     signals.asked.cancel();
-                    kill_at = sooner(kill_at, stop.grace, SentFor::Stop);
+                    let asks = !stop.grace.is_zero();
+                    if asks {
+                        kill_at = sooner(kill_at, stop.grace, SentFor::Stop);
+                    } else {
+                        signals.hurry.cancel();
+                        give_up.get_or_insert(Instant::now() + patience);
+                    }
                     let (core, id) = (&core, &id);
                     asked.push(Box::pin(async move {
-                        let signal = stop_signal(core, id).await;
+                        let signal = if asks { stop_signal(core, id).await } else { Signal::KILL };
                         let result = deliver(core, id, signal, SentFor::Stop).await;
                         // Who asked may have gone.
                         let _ = stop.asked.send(result);
@@ -166,13 +207,13 @@ pub(super) async fn supervise(supervisor: Supervisor) {
                 }
                 () = until(give_up) => {
                     let trouble = "the engine did not end the task after it was killed";
-                    break End { code: None, trouble: Some(trouble.to_owned()) };
+                    break End { trouble: Some(trouble.to_owned()), ..End::default() };
                 }
                 Some(()) = asked.next(), if !asked.is_empty() => {}
-                Ok(()) = frozen.changed() => clock.hold(*frozen.borrow_and_update()),
+                Ok(()) = frozen.changed() => clock.lock().hold(*frozen.borrow_and_update()),
                 done = &mut pump, if pumped.is_none() => {
                     let done = done.unwrap_or_else(|_| nothing_known());
-                    if done.1 == ReadEnd::Closed && from_wanted(&core) {
+                    if done.1 == ReadEnd::Closed && from_wanted(&core) && relay.is_none() {
                         let (core, id) = (&core, &id);
                         finding_out = Box::pin(async move {
                             tokio::time::sleep(cut::FOLLOWS).await;
@@ -188,7 +229,12 @@ pub(super) async fn supervise(supervisor: Supervisor) {
             }
         }
     };
-    let run_time = started.elapsed();
+    // The removal may have killed it, and that been told, before anybody watched over it.
+    reasons.cancelled |= core.ending.is_cancelled() && ended.code == Some(KILLED);
+    // What becomes of its network from now on is nothing to it any more.
+    let loan = core.loan();
+    let network = loan.map(|loan| loan.report()).unwrap_or_default();
+    let run_time = clock.lock().all();
     drop(finding_out);
     // A signal that ended the task counts as sent, though the end came before the answer.
     let answers = async { while asked.next().await.is_some() {} };
@@ -202,9 +248,9 @@ pub(super) async fn supervise(supervisor: Supervisor) {
     figures.end().await;
     let drain_begun = Instant::now();
     // Without the end of the task nothing says that the end of its output came with it.
-    let lost = ended.code.is_none() && !core.ending.is_cancelled();
+    let end_is_lost = ended.code.is_none() && !core.ending.is_cancelled();
     let facts = async {
-        let mut facts = facts_of(&core, &id, ended).await;
+        let mut facts = facts_of(&core, &id, ended, &told).await;
         facts.cancelled = reasons.cancelled;
         facts.timed_out = reasons.timed_out;
         facts.output_limit = reasons.output_limit;
@@ -214,19 +260,31 @@ pub(super) async fn supervise(supervisor: Supervisor) {
     let drained = async {
         match pumped {
             Some(done) => done,
-            None => drain(&core, &reasons, &clock, &signals, &mut pump).await,
+            None => {
+                let nobody_waits = nobody_waits(&core, &reasons);
+                drain(&mut pump, nobody_waits, &signals, nothing_known).await
+            }
         }
     };
-    let (facts, (mut report, _)) = tokio::join!(facts, drained);
-    if was_cut == Some(true) || lost {
+    let (mut facts, (mut report, _)) = tokio::join!(facts, drained);
+    // A quick task may have ended by itself before what it wrote was read here.
+    facts.output_limit |= stops_beyond && signals.over_limit.is_cancelled();
+    let is_whole = match relay {
+        Some(relay) => relay.was_whole().await,
+        None => true,
+    };
+    if was_cut == Some(true) || end_is_lost || !is_whole {
         report = cut_short(report);
     }
+    report = with_losses(report, lost);
     let mut exit = Exit::from_facts(facts);
     exit.output = report;
-    (exit.timings.image, exit.timings.create) = core.times();
-    exit.timings.start = Some(start_time);
+    core.fill(&mut exit);
+    exit.network = network;
+    exit.timings.start = start_time;
     exit.timings.run = Some(run_time);
     exit.timings.drain = Some(drain_begun.elapsed());
+    meter::exit(&exit);
     core.exit.send_replace(Some(Arc::new(exit)));
     drop(unwatched);
 }
@@ -249,30 +307,16 @@ fn spawn_pump(
     })
 }
 
-/// Waits for the rest of the output. The caller's cancel, the timeout and closing end that wait.
-async fn drain(
-    core: &Core,
-    reasons: &Reasons,
-    clock: &Clock,
-    signals: &Signals,
-    pump: &mut Pump,
-) -> (OutputReport, ReadEnd) {
-    let nobody_waits = async {
-        if !reasons.cancelled && !reasons.timed_out && !reasons.output_limit {
-            tokio::select! {
-                () = core.cancel.cancelled() => {}
-                () = core.ending.cancelled() => {}
-                () = until(clock.end()) => {}
-            }
+/// Returns once nobody waits for the rest of the output: the caller's cancel, the timeout and closing
+/// end that wait.
+async fn nobody_waits(core: &Core, reasons: &Reasons) {
+    if !reasons.cancelled && !reasons.timed_out && !reasons.output_limit {
+        tokio::select! {
+            () = core.cancel.cancelled() => {}
+            () = core.ending.cancelled() => {}
+            () = until(core.clock.lock().end()) => {}
         }
-        tokio::time::sleep(LAST_CALL).await;
-    };
-    tokio::select! {
-        biased;
-        done = &mut *pump => return done.unwrap_or_else(|_| nothing_known()),
-        () = nobody_waits => signals.abandon.cancel(),
     }
-    pump.await.unwrap_or_else(|_| nothing_known())
 }
 
 fn sooner(
@@ -297,7 +341,17 @@ fn nothing_known() -> (OutputReport, ReadEnd) {
     (OutputReport::new(failed, failed), ReadEnd::Abandoned)
 }
 
-fn cut_short(report: OutputReport) -> OutputReport {
+/// A stream of which something was lost before is not whole, whatever its end says.
+fn with_losses(report: OutputReport, lost: Lost) -> OutputReport {
+    let cut = cut_short(report);
+    OutputReport::new(
+        if lost.stdout.is_loss() { cut.stdout } else { report.stdout },
+        if lost.stderr.is_loss() { cut.stderr } else { report.stderr },
+    )
+}
+
+/// What became of streams whose end proves nothing, because the task's own was not seen.
+pub(crate) fn cut_short(report: OutputReport) -> OutputReport {
     let cut = |stream: StreamReport| match stream.end {
         StreamEnd::Unverified => {
             StreamReport::new(StreamEnd::Cut, stream.delivered, stream.discarded)

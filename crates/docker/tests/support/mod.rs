@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 /// A request as it came over the wire.
@@ -46,6 +47,8 @@ pub enum Step {
     Send(Vec<u8>),
     /// Waits.
     Pause(Duration),
+    /// Waits for a word of the test's.
+    Until(Arc<Notify>),
     /// Reads to the end of what comes, and sends it back.
     EchoToEnd,
     /// Keeps the connection open for as long as the other side does.
@@ -133,6 +136,11 @@ impl ScriptedEngine {
         Self { folder, seen, accepting }
     }
 
+    /// Answers with `special` where it gives anything, and as engines usually do otherwise.
+    pub fn usual_but(special: impl Fn(&Request) -> Option<Script> + Send + Sync + 'static) -> Self {
+        Self::start(move |request| special(request).unwrap_or_else(|| usual(request)))
+    }
+
     /// Where it listens.
     pub fn path(&self) -> PathBuf {
         self.folder.path().join("engine.sock")
@@ -146,6 +154,16 @@ impl ScriptedEngine {
     /// The requests so far.
     pub fn seen(&self) -> Vec<Request> {
         self.seen.lock().expect("no test panics with the lock").clone()
+    }
+
+    /// The requests so far that begin so: `POST /containers/create`.
+    pub fn calls(&self, method_and_path: &str) -> Vec<Request> {
+        self.seen().into_iter().filter(|request| request.is(method_and_path)).collect()
+    }
+
+    /// How many of them there were.
+    pub fn count(&self, method_and_path: &str) -> usize {
+        self.calls(method_and_path).len()
     }
 
     /// The request lines so far.
@@ -182,6 +200,7 @@ async fn serve(
         match step {
             Step::Send(bytes) => stream.write_all(&bytes).await?,
             Step::Pause(time) => tokio::time::sleep(time).await,
+            Step::Until(word) => word.notified().await,
             Step::EchoToEnd => {
                 let mut bytes = Vec::new();
                 stream.read_to_end(&mut bytes).await?;
@@ -205,6 +224,9 @@ pub fn usual(request: &Request) -> Script {
         ("GET /info", json(200, r#"{"MemoryLimit":true,"CgroupVersion":"2"}"#)),
         ("GET /images/", json(200, r#"{"Os":"linux","Architecture":"amd64"}"#)),
         ("GET /containers/json", json(200, "[]")),
+        ("GET /events", quiet()),
+        ("GET /networks", json(200, "[]")),
+        ("GET /volumes", json(200, r#"{"Volumes":null,"Warnings":null}"#)),
         ("GET /containers/", json(200, exited)),
         ("POST /containers/create", json(201, r#"{"Id":"c1","Warnings":null}"#)),
         ("POST /containers/c1/attach", upgrade(b"")),
@@ -213,6 +235,13 @@ pub fn usual(request: &Request) -> Script {
     ];
     let found = table.into_iter().find(|(call, _)| request.is(call));
     found.map_or_else(|| empty(204), |(_, script)| script)
+}
+
+/// A stream on which nothing is told.
+pub fn quiet() -> Script {
+    let mut script = chunked();
+    script.push(Step::Hold);
+    script
 }
 
 /// A wait that is registered at once and ends after a time.

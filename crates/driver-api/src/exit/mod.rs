@@ -21,13 +21,18 @@ pub enum Outcome {
     Cancelled,
     /// Its timeout passed, whatever code followed.
     TimedOut,
-    /// It wrote more than its limit and was killed for it, as asked.
+    /// It wrote more than its limit, which was to end it: it was killed for it, unless it had
+    /// ended by itself before all that it wrote was read. [`Exit::sent`] tells which.
     OutputLimit,
     /// The caller stopped it.
     Stopped,
-    /// The kernel killed its main process because memory was used up.
+    /// The kernel killed its main process because memory was used up: it was killed, and a kill for
+    /// want of memory was seen in the container. If that was of another process, the main one ended
+    /// as [`Exit::alternatives`] say. If the caller had sent a kill, that is told first, and this is
+    /// an alternative.
     OutOfMemory,
-    /// A signal that the driver did not send ended its main process.
+    /// A signal ended its main process: one that the caller sent as such ([`Exit::sent`]), or that
+    /// the driver did not send.
     Signal(Signal),
     /// Its main process ended by itself with this code, 0 for success.
     Code(i32),
@@ -46,6 +51,13 @@ pub enum NotStarted {
     NotFound,
     /// It is there and cannot be executed.
     NotExecutable,
+    /// There was no room for its process: the task, or its user, has as many as it may.
+    NoRoom,
+    /// Its arguments and its environment together are longer than the kernel takes.
+    TooLong,
+    /// The engine refused to start a further process in a container; [`Exit::engine_error`] says
+    /// why. For a task's own process that is an error of [`start`](crate::Container::start).
+    Refused,
 }
 
 /// What is known of kills for want of memory in the container.
@@ -98,6 +110,23 @@ impl SentSignal {
     }
 }
 
+/// What became of the network that the task asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", content = "value", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum NetworkReport {
+    /// It was the task's own, as it asked for it.
+    #[default]
+    Own,
+    /// It was lent, and was there to the end.
+    Lent,
+    /// None could be lent, and the task had one of its own instead.
+    FellBack,
+    /// It was lent and was lost while the task ran, for this reason: from then on the task had no
+    /// network.
+    Lost(String),
+}
+
 /// The end of a task: one outcome, and beside it everything that is known.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
@@ -118,6 +147,8 @@ pub struct Exit {
     pub engine_error: Option<String>,
     /// What became of the output.
     pub output: OutputReport,
+    /// What became of its network.
+    pub network: NetworkReport,
     /// How long everything took.
     pub timings: Timings,
 }
@@ -136,6 +167,7 @@ impl Exit {
             sent: facts.sent,
             engine_error: facts.engine_error,
             output: OutputReport::default(),
+            network: NetworkReport::default(),
             timings: Timings::default(),
         }
     }

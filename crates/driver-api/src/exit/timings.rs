@@ -17,6 +17,13 @@ pub struct Timings {
         skip_serializing_if = "Option::is_none"
     )]
     pub image: Option<Duration>,
+    /// From asking for namespaces until some were lent, or it was known that there are none.
+    #[serde(
+        rename = "lease_ms",
+        serialize_with = "milliseconds",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub lease: Option<Duration>,
     /// The making of the container on the engine.
     #[serde(
         rename = "create_ms",

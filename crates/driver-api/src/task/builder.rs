@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::{
-    Device, Env, InvalidSpec, Limits, LogDriver, Mount, Network, NetworkMode, OutputLimit,
-    PullPolicy, Security, Stop, TaskSpec, Ulimit,
+    Device, Env, Health, InvalidSpec, Limits, LogDriver, Mount, Network, NetworkMode, OutputLimit,
+    PublishedPort, PullPolicy, Security, Stop, TaskSpec, Ulimit,
 };
+use crate::TtySize;
 use crate::units::{ByteSize, Cpus, Signal};
 
 /// Makes a [`TaskSpec`]. What has no short form here is set with [`edit`](Self::edit).
@@ -51,14 +52,20 @@ impl TaskSpecBuilder {
         work_dir(path: impl Into<String>) => |spec| spec.work_dir = Some(path.into());
         /// Sets whether the task has a terminal.
         tty(tty: bool) => |spec| spec.tty = tty;
+        /// Sets the size that the terminal has from the start.
+        tty_size(size: TtySize) => |spec| spec.tty_size = Some(size);
         /// Sets how long the task may run.
         timeout(timeout: Duration) => |spec| spec.timeout = Some(timeout);
+        /// Sets how often a sample of the task's statistics is taken.
+        stats_interval(time: Duration) => |spec| spec.stats_interval = Some(time);
         /// Sets how the task is asked to end.
         stop(stop: Stop) => |spec| spec.stop = stop;
         /// Sets the signal that asks the task to end.
         stop_signal(signal: Signal) => |spec| spec.stop.signal = Some(signal);
         /// Sets how long the task may take to end when asked.
         stop_grace(grace: Duration) => |spec| spec.stop.grace = grace;
+        /// Sets how it is found out whether the task does well.
+        health(health: Health) => |spec| spec.health = health;
         /// Sets all limits.
         limits(limits: Limits) => |spec| spec.limits = limits;
         /// Limits memory.
@@ -77,6 +84,8 @@ impl TaskSpecBuilder {
         network_options(network: Network) => |spec| spec.network = network;
         /// Sets which network.
         network(mode: NetworkMode) => |spec| spec.network.mode = mode;
+        /// Adds a port that the engine's host listens on for the task.
+        publish(port: PublishedPort) => |spec| spec.network.publish.push(port);
         /// Adds a mount.
         mount(mount: Mount) => |spec| spec.mounts.push(mount);
         /// Adds a device.

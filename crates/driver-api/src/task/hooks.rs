@@ -18,7 +18,14 @@ pub trait TaskHooks: fmt::Debug + Send + Sync + 'static {
     }
 
     /// How far the pull of this task's image is. It should return at once.
+    ///
+    /// It is called at least once in each pull that succeeds. Whoever joins a pull that is under way
+    /// is told at once how far that is. Between two calls steps may be left out, never the last.
     fn pull_progress(&self, _progress: &PullProgress) {}
+
+    /// The borrowed network of the running task is lost, for this reason: from now on it has none.
+    /// It should return at once. The task's [`Exit`](crate::Exit) says the same.
+    fn network_lost(&self, _why: &str) {}
 
     /// The container has been closed, and everything that it held is released. Called exactly
     /// once for each container, whether it was closed or dropped.
@@ -44,6 +51,8 @@ pub struct PullProgress {
     pub bytes: u64,
     /// Bytes downloaded.
     pub bytes_done: u64,
+    /// Bytes a second of late; none while nothing is known of it.
+    pub rate: Option<u64>,
     /// The engine's words for what it does.
     pub status: String,
 }

@@ -67,7 +67,7 @@ impl Ulimit {
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a whole number, or { soft = 1, hard = 2 }")]
 enum UlimitText {
     Both(u64),
     Each { soft: u64, hard: u64 },

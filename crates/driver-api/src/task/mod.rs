@@ -2,25 +2,34 @@
 
 mod builder;
 mod env;
+mod health;
 mod hooks;
 mod io;
 mod limits;
+mod log;
 mod mount_text;
 mod mounts;
 mod network;
+mod port;
+mod read;
 mod security;
 mod spec;
+mod suggest;
 mod validate;
+pub(crate) mod words;
 
 pub use builder::TaskSpecBuilder;
 pub use env::Env;
+pub use health::{Health, HealthCheck};
 pub use hooks::{NoHooks, PullProgress, TaskHooks};
 pub use io::{Captured, StatsSink, TaskIo};
 pub use limits::{Limits, OutputLimit, OverLimit, Ulimit};
+pub use log::LogDriver;
 pub use mounts::{Device, Mount, MountKind, Propagation};
 pub use network::{Network, NetworkMode};
+pub use port::{Protocol, PublishedPort};
 pub use security::{Capability, CapabilityDrop, Seccomp, Security};
-pub use spec::{LogDriver, PullPolicy, Stop, TaskSpec};
+pub use spec::{PullPolicy, Stop, TaskSpec};
 pub use validate::{InvalidSpec, Problem};
 
 use std::sync::Arc;

@@ -8,6 +8,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::PublishedPort;
+use crate::WhenEmpty;
+
 /// What a task sees of the network. By default it sees none.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -16,13 +19,24 @@ pub struct Network {
     /// Which network.
     #[serde(skip_serializing_if = "NetworkMode::is_none")]
     pub mode: NetworkMode,
-    /// Other names of the container on a named network.
+    /// More networks that exist on the engine, by name. Each costs a call before the start.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<String>,
+    /// Ports that the engine's host listens on for the task. The ports of the host that they got
+    /// are told by [`Running::network`](crate::Running::network).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub publish: Vec<PublishedPort>,
+    /// What to do when there is none to borrow, for [`Prefork`](NetworkMode::Prefork) only. Absent:
+    /// as the driver's pool is configured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub when_empty: Option<WhenEmpty>,
+    /// Other names of the container on all of its networks that are given by name.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub aliases: Vec<String>,
     /// The host name inside. Absent: the engine's choice.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hostname: Option<String>,
-    /// Name servers.
+    /// Name servers. These three need a network: without one there is nobody to ask.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub dns: Vec<IpAddr>,
     /// Domains that short names are looked up in.
@@ -36,7 +50,8 @@ pub struct Network {
     pub extra_hosts: BTreeMap<String, IpAddr>,
 }
 
-/// Which network a task is on. Reads and writes `"none"`, `"bridge"`, `"host"` or a network's name.
+/// Which network a task is on. Reads and writes `"none"`, `"bridge"`, `"host"`, `"auto"`, `"prefork"`
+/// or a network's name.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum NetworkMode {
@@ -47,6 +62,11 @@ pub enum NetworkMode {
     Bridge,
     /// The engine's host's own network. The task is then not isolated from it.
     Host,
+    /// The one of the networks in the driver's configuration that fewest of its containers are on;
+    /// the engine's default network where none is configured.
+    Auto,
+    /// One that the driver borrows from its pool, made beforehand. Refused by a driver without a pool.
+    Prefork,
     /// A network that exists on the engine.
     Named(String),
 }
@@ -65,6 +85,8 @@ impl NetworkMode {
             Self::None => "none",
             Self::Bridge => "bridge",
             Self::Host => "host",
+            Self::Auto => "auto",
+            Self::Prefork => "prefork",
             Self::Named(name) => name,
         }
     }
@@ -76,6 +98,8 @@ impl From<&str> for NetworkMode {
             "none" => Self::None,
             "bridge" => Self::Bridge,
             "host" => Self::Host,
+            "auto" => Self::Auto,
+            "prefork" => Self::Prefork,
             name => Self::Named(name.to_owned()),
         }
     }

@@ -34,7 +34,8 @@ pub struct Security {
     pub apparmor: Option<String>,
     /// Whether an init runs as process 1, reaps orphans and forwards signals.
     pub init: bool,
-    /// All capabilities, all devices, no filter. Never for code that is not trusted.
+    /// All capabilities, all devices, no filter. Never for code that is not trusted. It does not go
+    /// together with what takes some of that away: `cap_drop` must then be an empty list.
     pub privileged: bool,
 }
 
@@ -80,7 +81,7 @@ pub enum CapabilityDrop {
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected \"all\" or a list of capabilities")]
 enum DropText {
     Word(AllWord),
     These(Vec<Capability>),

@@ -6,8 +6,10 @@ use std::time::Duration;
 use rand::distr::{Alphanumeric, SampleString};
 use serde::{Deserialize, Serialize};
 
+use super::read;
 use super::validate::{self, InvalidSpec};
-use super::{Device, Env, Limits, Mount, Network, Security, TaskSpecBuilder};
+use super::{Device, Env, Health, Limits, LogDriver, Mount, Network, Security, TaskSpecBuilder};
+use crate::TtySize;
 use crate::units::{Signal, duration};
 
 /// What to run: plain data, which can be written as TOML or JSON.
@@ -60,6 +62,10 @@ pub struct TaskSpec {
     /// Whether the task has a terminal: then there is one output stream, stdout.
     #[serde(default, skip_serializing_if = "is_default")]
     pub tty: bool,
+    /// The size that its terminal has from the start. Absent: the engine's, often nothing at all,
+    /// until [`Running::resize`](crate::Running::resize).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tty_size: Option<TtySize>,
     /// How long the task may run, from its process's start; time in which it is frozen does not
     /// count. Absent: for ever.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "duration::optional")]
@@ -67,6 +73,13 @@ pub struct TaskSpec {
     /// How the task is asked to end.
     #[serde(default, skip_serializing_if = "is_default")]
     pub stop: Stop,
+    /// How often a sample of the task's statistics is taken: every 10 ms or less often. Absent: at
+    /// the backend's own pace, about once a second. Without effect where nobody wants statistics.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "duration::optional")]
+    pub stats_interval: Option<Duration>,
+    /// How it is found out whether the task does well, and whether its start waits for that.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub health: Health,
     /// How much the task may use.
     #[serde(default, skip_serializing_if = "is_default")]
     pub limits: Limits,
@@ -88,8 +101,10 @@ pub struct TaskSpec {
     /// Where the engine itself keeps the output, besides what is streamed to the caller.
     #[serde(default, skip_serializing_if = "is_default")]
     pub log: LogDriver,
-    /// How long after its creation the container is left for its owner to take up again, should
-    /// the owner die. Absent: a reaper may remove it at once.
+    /// How long after its creation the container is left to be taken up again
+    /// ([`Driver::recover`](crate::Driver::recover)), should its owner die. Its output meanwhile is
+    /// lost unless [`log`](Self::log) keeps every byte ([`LogDriver::local`]). Absent: a reaper may
+    /// remove it at once.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "duration::optional")]
     pub recoverable_for: Option<Duration>,
     /// What only some backends understand.
@@ -101,6 +116,28 @@ impl TaskSpec {
     /// Begins a description of a task that runs `image`.
     pub fn builder(image: impl Into<String>) -> TaskSpecBuilder {
         TaskSpecBuilder::new(image)
+    }
+
+    /// Reads a description from a tree of values, and checks the whole.
+    ///
+    /// Deserialising stops at the first error. This one goes on, so that whoever wrote a file with
+    /// five mistakes in it mends all of them at once. No value of the environment is repeated.
+    ///
+    /// ```
+    /// use longshore_driver_api::TaskSpec;
+    ///
+    /// let tree = serde_json::json!({"image": 7, "work_dir": "relative", "limits": {"memroy": "1m"}});
+    /// let invalid = TaskSpec::from_value(tree).unwrap_err();
+    /// let fields: Vec<&str> = invalid.problems().iter().map(|p| p.field.as_str()).collect();
+    /// assert_eq!(fields, ["image", "limits.memroy", "work_dir"]);
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// All problems at once, of type and of value, unknown keys and missing ones, each with the
+    /// name of its field.
+    pub fn from_value(tree: serde_json::Value) -> Result<Self, InvalidSpec> {
+        read::read(tree)
     }
 
     /// Checks the whole description.
@@ -123,8 +160,11 @@ impl TaskSpec {
             env: Env::default(),
             work_dir: None,
             tty: false,
+            tty_size: None,
             timeout: None,
+            stats_interval: None,
             stop: Stop::default(),
+            health: Health::default(),
             limits: Limits::default(),
             security: Security::default(),
             network: Network::default(),
@@ -177,55 +217,5 @@ pub struct Stop {
 impl Default for Stop {
     fn default() -> Self {
         Self { signal: None, grace: Duration::from_secs(10) }
-    }
-}
-
-/// Where the engine itself keeps the output. The default is nowhere.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-#[non_exhaustive]
-pub struct LogDriver {
-    /// The engine's name for it.
-    pub driver: String,
-    /// Its options.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub options: BTreeMap<String, String>,
-}
-
-impl Default for LogDriver {
-    fn default() -> Self {
-        Self::named("none")
-    }
-}
-
-impl LogDriver {
-    /// The engine's log driver of that name, without options.
-    pub fn named(driver: impl Into<String>) -> Self {
-        Self { driver: driver.into(), options: BTreeMap::new() }
-    }
-
-    /// Syslog at `address` (such as `tcp://logs:514`) in the format of RFC 5424, with tags written
-    /// as `name=value,name=value`.
-    pub fn syslog<'a>(
-        address: impl Into<String>,
-        tags: impl IntoIterator<Item = (&'a str, &'a str)>,
-    ) -> Self {
-        let mut log = Self::named("syslog")
-            .option("syslog-address", address)
-            .option("syslog-facility", "user")
-            .option("syslog-format", "rfc5424");
-        let tags: Vec<String> =
-            tags.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
-        if !tags.is_empty() {
-            log = log.option("tag", tags.join(","));
-        }
-        log
-    }
-
-    /// Adds an option.
-    #[must_use]
-    pub fn option(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.options.insert(name.into(), value.into());
-        self
     }
 }

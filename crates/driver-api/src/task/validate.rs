@@ -2,12 +2,19 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::time::Duration;
 
 use longshore_image_ref::ImageRef;
 
-use super::{LogDriver, Mount, MountKind, Network, NetworkMode, TaskSpec};
+use super::{
+    CapabilityDrop, Health, HealthCheck, LogDriver, Mount, MountKind, Network, NetworkMode,
+    Seccomp, Security, TaskSpec, words,
+};
 use crate::owner::LABEL_PREFIX;
 use crate::{Error, ErrorKind};
+
+/// Reading a container's figures takes a good part of a millisecond.
+const LEAST_STATS_INTERVAL: Duration = Duration::from_millis(10);
 
 /// One thing that is wrong with a description.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +31,10 @@ pub struct Problem {
 pub struct InvalidSpec(Vec<Problem>);
 
 impl InvalidSpec {
+    pub(super) fn of(problems: Vec<Problem>) -> Self {
+        Self(problems)
+    }
+
     /// The problems, at least one.
     #[must_use]
     pub fn problems(&self) -> &[Problem] {
@@ -68,6 +79,7 @@ pub(super) fn validate(spec: &TaskSpec) -> Result<(), InvalidSpec> {
     let mut problems = Problems(Vec::new());
     let p = &mut problems;
     process(spec, p);
+    health(&spec.health, p);
     limits(spec, p);
     security(spec, p);
     network(&spec.network, p);
@@ -107,11 +119,13 @@ fn process(spec: &TaskSpec, p: &mut Problems) {
             format!("{platform:?} is not of the form os/arch or os/arch/variant"),
         );
     }
-    for (field, words) in
+    for (field, list) in
         [("entrypoint", spec.entrypoint.as_deref().unwrap_or_default()), ("args", &spec.args)]
     {
-        for (index, word) in words.iter().enumerate() {
-            p.check(!word.contains('\0'), format!("{field}[{index}]"), "holds a null byte");
+        for (index, word) in list.iter().enumerate() {
+            if let Some(problem) = words::problem(word, word.len()) {
+                p.add(format!("{field}[{index}]"), problem);
+            }
         }
     }
     for (name, value) in spec.env.iter() {
@@ -120,10 +134,24 @@ fn process(spec: &TaskSpec, p: &mut Problems) {
             "env",
             format!("{name:?} is not a name: it is empty, or holds '=' or a null byte"),
         );
-        p.check(!value.contains('\0'), format!("env.{name}"), "holds a null byte");
+        if let Some(problem) = words::problem(value, words::variable(name, value)) {
+            p.add(format!("env.{name}"), problem);
+        }
     }
     if let Some(path) = &spec.work_dir {
         absolute(path, "work_dir", p);
+    }
+    if let Some(size) = spec.tty_size {
+        p.check(
+            spec.tty,
+            "tty_size",
+            "is for a task with a terminal: set tty too, or leave it out",
+        );
+        p.check(
+            size.rows > 0 && size.columns > 0,
+            "tty_size",
+            "must have rows and columns; leave it out for the engine's own",
+        );
     }
     p.check(
         spec.timeout.is_none_or(|time| !time.is_zero()),
@@ -131,10 +159,48 @@ fn process(spec: &TaskSpec, p: &mut Problems) {
         "must be longer than zero; leave it out for no timeout",
     );
     p.check(
+        spec.stats_interval.is_none_or(|time| time >= LEAST_STATS_INTERVAL),
+        "stats_interval",
+        "must be 10ms or more; leave it out for the backend's own pace",
+    );
+    p.check(
         spec.recoverable_for.is_none_or(|time| !time.is_zero()),
         "recoverable_for",
         "must be longer than zero; leave it out for a task that cannot be recovered",
     );
+    p.check(
+        spec.recoverable_for.is_none() || spec.network.mode != NetworkMode::Prefork,
+        "recoverable_for",
+        "a borrowed network ends with its owner: choose another network.mode",
+    );
+}
+
+fn health(health: &Health, p: &mut Problems) {
+    for (field, time) in [
+        ("health.interval", health.interval),
+        ("health.timeout", health.timeout),
+        ("health.start_period", health.start_period),
+    ] {
+        // An engine counts in nanoseconds, takes zero for its own, and refuses less than this.
+        let least = Duration::from_millis(1);
+        let good = time.is_none_or(|time| time >= least && i64::try_from(time.as_nanos()).is_ok());
+        p.check(good, field, "must be 1ms or more, and less than 290 years");
+    }
+    p.check(health.retries != Some(0), "health.retries", "must be 1 or more");
+    p.check(
+        health.wait.is_none_or(|time| !time.is_zero()),
+        "health.wait",
+        "must be longer than zero; leave it out to start without waiting",
+    );
+    p.check(
+        health.wait.is_none() || health.check != HealthCheck::Off,
+        "health.wait",
+        "there is nothing to wait for when health.check is off",
+    );
+    if let HealthCheck::Run(words) = &health.check {
+        let good = !words.is_empty() && !words.iter().any(|word| word.contains('\0'));
+        p.check(good, "health.check", "must be a program and its arguments, without null bytes");
+    }
 }
 
 const ULIMITS: [&str; 16] = [
@@ -202,6 +268,12 @@ fn limits(spec: &TaskSpec, p: &mut Problems) {
         );
     }
     p.check(limits.pids != Some(0), "limits.pids", zero);
+    // The init's own code would then pass for the program's.
+    p.check(
+        limits.pids != Some(1) || !spec.security.init,
+        "limits.pids",
+        "of 1 leaves no room for the program beside its init: allow 2 or more, or set security.init to false",
+    );
     for (name, limit) in &limits.ulimits {
         p.check(
             ULIMITS.contains(&name.as_str()),
@@ -257,6 +329,9 @@ fn security(spec: &TaskSpec, p: &mut Problems) {
             format!("{group:?} is not a group"),
         );
     }
+    if security.privileged {
+        unprivileged(security, p);
+    }
     for (index, device) in spec.devices.iter().enumerate() {
         absolute(&device.host, &format!("devices[{index}].host"), p);
         if let Some(path) = &device.container {
@@ -269,21 +344,80 @@ fn security(spec: &TaskSpec, p: &mut Problems) {
             format!("devices[{index}].permissions"),
             format!("{:?} is not a choice of r, w and m", device.permissions),
         );
+        p.check(
+            !security.privileged || !good || "rwm".chars().all(|c| device.permissions.contains(c)),
+            format!("devices[{index}].permissions"),
+            "cannot be less than rwm beside security.privileged, which gives all devices whole",
+        );
     }
 }
 
+/// Names what a privileged task would not get, although it is asked for.
+fn unprivileged(security: &Security, p: &mut Problems) {
+    p.check(
+        security.cap_drop == CapabilityDrop::These(Vec::new()),
+        "security.cap_drop",
+        "has no effect beside security.privileged, which gives all capabilities: set it to an empty list, or leave privileged out",
+    );
+    p.check(
+        !matches!(security.seccomp, Seccomp::Profile(_)),
+        "security.seccomp",
+        "has no effect beside security.privileged, which filters nothing: leave one of them out",
+    );
+}
+
 fn network(network: &Network, p: &mut Problems) {
-    if let NetworkMode::Named(name) = &network.mode {
-        let mut bytes = name.bytes();
-        let good = bytes.next().is_some_and(|b| b.is_ascii_alphanumeric())
-            && bytes.all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'));
+    let mode = &network.mode;
+    if let NetworkMode::Named(name) = mode {
         p.check(
-            good,
+            network_name(name),
             "network.mode",
-            format!("{name:?} is not none, bridge, host or the name of a network"),
+            format!("{name:?} is not none, bridge, host, auto, prefork or the name of a network"),
         );
     } else {
         p.check(network.aliases.is_empty(), "network.aliases", "need a network by name");
+    }
+    let resolver = [
+        ("network.dns", network.dns.is_empty()),
+        ("network.dns_search", network.dns_search.is_empty()),
+        ("network.dns_options", network.dns_options.is_empty()),
+    ];
+    for (field, unset) in resolver {
+        p.check(
+            unset || !network.mode.is_none(),
+            field,
+            "has no effect without a network: set network.mode, or leave it out",
+        );
+    }
+    let alone = matches!(mode, NetworkMode::None | NetworkMode::Host | NetworkMode::Prefork);
+    let mut names = BTreeSet::from([mode.as_str()]);
+    for (index, name) in network.also.iter().enumerate() {
+        let field = format!("network.also[{index}]");
+        let reserved = !matches!(NetworkMode::from(name.as_str()), NetworkMode::Named(_));
+        p.check(
+            network_name(name) && !reserved,
+            field.as_str(),
+            format!("{name:?} is not the name of a network"),
+        );
+        p.check(names.insert(name), field, format!("{name:?} is there twice"));
+    }
+    p.check(
+        network.also.is_empty() || !alone,
+        "network.also",
+        format!("cannot be beside the network {mode}"),
+    );
+    p.check(
+        network.publish.is_empty() || !alone,
+        "network.publish",
+        format!("nothing can be published on the network {mode}"),
+    );
+    let mut taken = BTreeSet::new();
+    for (index, port) in network.publish.iter().enumerate() {
+        let field = format!("network.publish[{index}]");
+        p.check(port.port > 0, field.as_str(), "the port of the task must be more than zero");
+        let host = port.fixed_host().map(|host| (port.address, host, port.protocol));
+        let again = host.is_some_and(|host| !taken.insert(host));
+        p.check(!again, field, format!("{port} takes a port of the host a second time"));
     }
     if let Some(name) = &network.hostname {
         p.check(hostname(name), "network.hostname", format!("{name:?} is not a host name"));
@@ -293,8 +427,36 @@ fn network(network: &Network, p: &mut Problems) {
             "cannot be set on the host's own network",
         );
     }
+    if network.mode == NetworkMode::Prefork {
+        borrowed(network, p);
+    } else {
+        p.check(
+            network.when_empty.is_none(),
+            "network.when_empty",
+            "is only for the network \"prefork\"",
+        );
+    }
     for name in network.extra_hosts.keys() {
         p.check(hostname(name), format!("network.extra_hosts.{name}"), "is not a host name");
+    }
+}
+
+fn network_name(name: &str) -> bool {
+    let mut bytes = name.bytes();
+    bytes.next().is_some_and(|b| b.is_ascii_alphanumeric())
+        && bytes.all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
+}
+
+/// What belongs to a network's holder cannot be set by the one who borrows it.
+fn borrowed(network: &Network, p: &mut Problems) {
+    for (field, set) in [
+        ("network.hostname", network.hostname.is_some()),
+        ("network.dns", !network.dns.is_empty()),
+        ("network.dns_search", !network.dns_search.is_empty()),
+        ("network.dns_options", !network.dns_options.is_empty()),
+        ("network.extra_hosts", !network.extra_hosts.is_empty()),
+    ] {
+        p.check(!set, field, "cannot be set on a borrowed network");
     }
 }
 
@@ -347,9 +509,9 @@ fn mounts(spec: &TaskSpec, p: &mut Problems) {
 }
 
 fn absolute(path: &str, field: &str, p: &mut Problems) {
-    let good =
-        path.starts_with('/') && !path.contains('\0') && !path.split('/').any(|part| part == "..");
-    p.check(good, field, format!("{path:?} is not an absolute path without \"..\""));
+    if let Some(problem) = crate::archive::path_problem(path) {
+        p.add(field, format!("{path:?} {problem}"));
+    }
 }
 
 fn log(log: &LogDriver, p: &mut Problems) {
@@ -359,4 +521,19 @@ fn log(log: &LogDriver, p: &mut Problems) {
         "log.options",
         "do not apply to the log driver none",
     );
+    if let ("syslog", Some(address)) = (log.driver.as_str(), log.options.get("syslog-address")) {
+        p.check(
+            address.split_once("://").is_some_and(|(how, to)| !how.is_empty() && !to.is_empty()),
+            "log.options.syslog-address",
+            format!("{address:?} is not of the form protocol://address, such as tcp://logs:514"),
+        );
+    }
+    if let ("json-file" | "local", Some(count)) = (log.driver.as_str(), log.options.get("max-file"))
+    {
+        p.check(
+            count.parse::<u32>().is_ok_and(|count| count > 0),
+            "log.options.max-file",
+            format!("{count:?} is not a number of at least 1"),
+        );
+    }
 }

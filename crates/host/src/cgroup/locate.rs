@@ -39,8 +39,8 @@ impl Groups {
     }
 }
 
-/// Finds the groups of a process below `root`.
-pub(crate) fn groups(root: &Path, process: u32) -> Result<Groups> {
+/// Finds the groups of a process below `root`; those of a container alone, if one is named.
+pub(crate) fn groups(root: &Path, process: u32, container: Option<&str>) -> Result<Groups> {
     let membership = root.join("proc").join(process.to_string()).join("cgroup");
     let membership = match fs::read_to_string(&membership) {
         Ok(text) => text,
@@ -61,6 +61,13 @@ pub(crate) fn groups(root: &Path, process: u32) -> Result<Groups> {
         else {
             return Err(unintelligible(&root.join(format!("proc/{process}/cgroup"))));
         };
+        let path = match container {
+            None => path,
+            Some(container) => match part_of(path, container) {
+                Some(path) => path,
+                None => continue,
+            },
+        };
         let own = |controller| own_group(root, &mounts, controller, path);
         if controllers.is_empty() {
             groups.unified = own(None);
@@ -78,6 +85,15 @@ pub(crate) fn groups(root: &Path, process: u32) -> Result<Groups> {
         }
     }
     Ok(groups)
+}
+
+/// The path of a group up to the first part that has the container's id in its name: as it is, or
+/// wrapped as in `docker-ID.scope`.
+fn part_of<'a>(path: &'a str, container: &str) -> Option<&'a str> {
+    // A part of an id, or none, would prove nothing.
+    let at = path.find(container).filter(|_| container.len() >= 12)?;
+    let end = path[at..].find('/').map_or(path.len(), |length| at + length);
+    Some(&path[..end])
 }
 
 /// One mounted hierarchy, or a part of one.

@@ -54,7 +54,7 @@ impl Cgroup {
     /// As [`of_process`](Self::of_process).
     pub fn of_process_in(root: &Path, process: u32) -> Result<Self> {
         let start = Process::start_of(root, process);
-        let groups = locate::groups(root, process)?;
+        let groups = locate::groups(root, process, None)?;
         if groups.all().next().is_none() {
             let message = format!(
                 "process {process} has no control group of its own that is visible here: mount the control groups, or start it in one"
@@ -62,6 +62,42 @@ impl Cgroup {
             return Err(Error::new(ErrorKind::Unsupported, "find control group").message(message));
         }
         Ok(Self { root: root.to_owned(), process, start, groups })
+    }
+
+    /// The control groups of a container, by its main process's id on this host and the engine's id
+    /// of it. `None`: there is no such process any more.
+    ///
+    /// What the container has divided among groups of its own counts as well: the figures are those
+    /// of the outermost groups that have the container's id in their name.
+    ///
+    /// # Errors
+    ///
+    /// `Unsupported` if the process is in no group with that id that can be seen from here: process
+    /// ids mean something else to the engine, or it names groups in a way of its own.
+    /// `PermissionDenied` and `Io` if it cannot be looked at.
+    pub fn of_container(process: u32, container: &str) -> Result<Option<Self>> {
+        Self::of_container_in(Path::new("/"), process, container)
+    }
+
+    /// As [`of_container`](Self::of_container), with the kernel's files looked for below `root`.
+    ///
+    /// # Errors
+    ///
+    /// As [`of_container`](Self::of_container).
+    pub fn of_container_in(root: &Path, process: u32, container: &str) -> Result<Option<Self>> {
+        let start = Process::start_of(root, process);
+        let groups = match locate::groups(root, process, Some(container)) {
+            Ok(groups) => groups,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        if groups.all().next().is_none() {
+            let message = format!(
+                "process {process} is in no control group of container {container} that is visible here"
+            );
+            return Err(Error::new(ErrorKind::Unsupported, "find control group").message(message));
+        }
+        Ok(Some(Self { root: root.to_owned(), process, start, groups }))
     }
 
     /// The version that the process's CPU, memory and process limits are set by.

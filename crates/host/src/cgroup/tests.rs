@@ -255,6 +255,39 @@ fn a_mounted_part_of_a_hierarchy_is_followed() {
 }
 
 #[test]
+fn a_containers_groups_are_those_with_its_id_whatever_is_below() {
+    let id = "0123456789abcdef";
+    let of = |path: &str| {
+        let tree = Tree::new(&format!("0::{path}\n"), V2_MOUNT);
+        tree.group(&format!("sys/fs/cgroup/engine/docker-{id}.scope"), V2_FILES);
+        tree.group(&format!("sys/fs/cgroup/engine/docker-{id}.scope/inner"), V2_FILES);
+        tree.group("sys/fs/cgroup/engine/other", V2_FILES);
+        let found = Cgroup::of_container_in(tree.0.path(), PROCESS, id);
+        found.map(|found| {
+            let found = found.expect("the process is there");
+            let found = found.directories().map(|it| it.strip_prefix(tree.0.path()).unwrap());
+            found.map(|it| it.display().to_string()).collect::<Vec<_>>()
+        })
+    };
+    let own = [format!("sys/fs/cgroup/engine/docker-{id}.scope")];
+    assert_eq!(of(&format!("/engine/docker-{id}.scope")).unwrap(), own);
+    assert_eq!(of(&format!("/engine/docker-{id}.scope/inner")).unwrap(), own);
+    for another in ["/engine/other", "/", "/../engine"] {
+        assert_eq!(of(another).unwrap_err().kind(), ErrorKind::Unsupported, "{another}");
+    }
+}
+
+#[test]
+fn a_containers_groups_need_its_id_and_its_process() {
+    // A short id may be anywhere in a path.
+    let tree = v2();
+    let error = Cgroup::of_container_in(tree.0.path(), PROCESS, "abc").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    let gone = Cgroup::of_container_in(tree.0.path(), 78, "0123456789abcdef").unwrap();
+    assert!(gone.is_none());
+}
+
+#[test]
 fn no_limit_is_absent_on_both_versions() {
     let tree = v2();
     tree.file("sys/fs/cgroup/docker/abc/memory.max", "max\n");

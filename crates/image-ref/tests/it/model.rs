@@ -25,7 +25,21 @@ pub(crate) fn check(text: &str) {
     assert_eq!(ours, parse(text), "{text:?}");
 }
 
+/// Whether there is a reference that starts with `text`; or would be, if it were not too long.
+pub(crate) fn can_go_on(text: &str) -> bool {
+    let digest = format!("sha256:{}", "0".repeat(64));
+    let ends = ["", "a", "/a", "a/a", "0/a", ":1/a", "]/a", "::]/a", &digest].map(str::to_owned);
+    let digits = text.split_once('@').and_then(|(_, digest)| digest.split_once(':'));
+    let missing = digits.map_or(0..=0, |(_, digits)| 0..=128_usize.saturating_sub(digits.len()));
+    let zeros = missing.map(|count| "0".repeat(count));
+    ends.into_iter().chain(zeros).any(|end| of_any_length(&(text.to_owned() + &end)).is_some())
+}
+
 fn parse(text: &str) -> Option<Answer> {
+    of_any_length(text).filter(|answer| answer.path.len() <= 255)
+}
+
+fn of_any_length(text: &str) -> Option<Answer> {
     let is_id = text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
     let captures = (!is_id).then(|| {
         grammar().captures(&normalize(text)).map(|found| {
@@ -38,7 +52,7 @@ fn parse(text: &str) -> Option<Answer> {
             }
         })
     });
-    captures.flatten().filter(|answer| answer.path.len() <= 255)
+    captures.flatten()
 }
 
 /// Adds Docker Hub's domain and `library/` where they are left out.

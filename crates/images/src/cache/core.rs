@@ -67,6 +67,10 @@ pub struct CacheUsage {
     pub busy: usize,
     /// How many of them are exempt.
     pub exempt: usize,
+    /// How many of them the engine would not remove, until they are tried again.
+    pub kept: usize,
+    /// How many were removed so far.
+    pub removed: u64,
 }
 
 struct Entry {
@@ -86,6 +90,10 @@ pub(crate) struct Core {
     // Held apart from the entries, so that a new listing cannot change a count.
     busy: HashMap<String, usize>,
     leaving: HashSet<String>,
+    // Images that could not be removed, until there is a reason to try again.
+    kept: HashSet<String>,
+    // How many removals have succeeded.
+    removed: u64,
 }
 
 impl Core {
@@ -100,6 +108,8 @@ impl Core {
             now: 0,
             busy: HashMap::new(),
             leaving: HashSet::new(),
+            kept: HashSet::new(),
+            removed: 0,
         };
         for id in order {
             core.touch(id);
@@ -123,6 +133,7 @@ impl Core {
         };
         let (entries, busy, before) = (&self.entries, &self.busy, self.used.len());
         self.used.retain(|id, _| entries.contains_key(id) || busy.contains_key(id));
+        self.kept.retain(|id| entries.contains_key(id));
         self.now += u64::from(self.used.len() != before);
     }
 
@@ -157,6 +168,8 @@ impl Core {
             *users -= 1;
             if *users == 0 {
                 self.busy.remove(id);
+                // Perhaps it was this one that was in the way.
+                self.kept.remove(id);
             }
         }
         self.touch(id);
@@ -169,10 +182,15 @@ impl Core {
     }
 
     /// Ends a removal, which succeeded or left the image where it is.
-    pub(crate) fn end_removal(&mut self, id: &str, is_gone: bool) {
+    pub(crate) fn end_removal(&mut self, id: &str, is_gone: bool, is_kept: bool) {
         self.leaving.remove(id);
+        if is_kept {
+            self.kept.insert(id.to_owned());
+        }
         if is_gone {
+            self.removed += 1;
             self.entries.remove(id);
+            self.kept.remove(id);
             self.used.remove(id);
             self.now += 1;
             if !self.entries.values().any(|entry| entry.figures.shared > 0) {
@@ -181,8 +199,18 @@ impl Core {
         }
     }
 
+    /// How many removals have succeeded.
+    pub(crate) fn removed(&self) -> u64 {
+        self.removed
+    }
+
+    /// Lets images that could not be removed be tried again.
+    pub(crate) fn try_again(&mut self) {
+        self.kept.clear();
+    }
+
     /// What has to go to come under the limit: the least recently used first, never one in use,
-    /// exempt or leaving already.
+    /// exempt, leaving already or kept by the engine.
     pub(crate) fn candidates(&self) -> Vec<ImageFigures> {
         let mut may_go: Vec<&Entry> =
             self.entries.values().filter(|entry| self.may_go(entry)).collect();
@@ -209,7 +237,10 @@ impl Core {
 
     fn may_go(&self, entry: &Entry) -> bool {
         let id = &entry.figures.id;
-        !entry.is_exempt && !self.busy.contains_key(id) && !self.leaving.contains(id)
+        !entry.is_exempt
+            && !self.busy.contains_key(id)
+            && !self.leaving.contains(id)
+            && !self.kept.contains(id)
     }
 
     pub(crate) fn usage(&self) -> CacheUsage {
@@ -220,6 +251,8 @@ impl Core {
             images: self.entries.len(),
             busy: self.entries.keys().filter(|id| self.busy.contains_key(*id)).count(),
             exempt: self.entries.values().filter(|entry| entry.is_exempt).count(),
+            kept: self.kept.len(),
+            removed: self.removed,
         }
     }
 

@@ -142,6 +142,32 @@ impl ImageCache {
         }
     }
 
+    /// As [`hold`](Self::hold), after the end of a removal that is under way.
+    ///
+    /// Dropping the future holds nothing.
+    pub async fn hold_when_settled(&self, id: &str) -> ImageHold {
+        loop {
+            let changed = self.shared.changed.notified();
+            if let Ok(hold) = self.hold(id) {
+                return hold;
+            }
+            changed.await;
+        }
+    }
+
+    /// How many removals have succeeded. An image that was seen on the engine before it was held is
+    /// there for certain if this number did not change in between.
+    #[must_use]
+    pub fn removals(&self) -> u64 {
+        self.shared.lock().removed()
+    }
+
+    /// Lets the images be candidates again whose removal the engine has [refused](Removal::refused).
+    pub fn try_again(&self) {
+        self.shared.lock().try_again();
+        self.shared.changed.notify_waiters();
+    }
+
     /// What has to go to come under the limit, the least recently used first; empty if the total
     /// is within it. If all that may go is not enough, that is what is listed.
     ///
@@ -154,7 +180,8 @@ impl ImageCache {
 
     /// Waits until there are candidates. Dropping the future changes nothing.
     ///
-    /// One whose removal failed stays a candidate: pause before asking again.
+    /// One whose removal failed stays a candidate: pause before asking again. One whose removal was
+    /// refused does not.
     pub async fn wait_for_candidates(&self) -> Vec<ImageFigures> {
         loop {
             // Registered before the look, so that no change in between is missed.
@@ -176,6 +203,7 @@ impl ImageCache {
             shared: Arc::clone(&self.shared),
             id: id.to_owned(),
             is_gone: false,
+            is_kept: false,
         })
     }
 
@@ -261,6 +289,7 @@ pub struct Removal {
     shared: Arc<Shared>,
     id: String,
     is_gone: bool,
+    is_kept: bool,
 }
 
 impl Removal {
@@ -274,11 +303,17 @@ impl Removal {
     pub fn done(mut self) {
         self.is_gone = true;
     }
+
+    /// The engine will not remove it, such as for somebody else's container. It is no candidate any
+    /// more until it was in use again, or [`ImageCache::try_again`].
+    pub fn refused(mut self) {
+        self.is_kept = true;
+    }
 }
 
 impl Drop for Removal {
     fn drop(&mut self) {
-        self.shared.lock().end_removal(&self.id, self.is_gone);
+        self.shared.lock().end_removal(&self.id, self.is_gone, self.is_kept);
         self.shared.changed.notify_waiters();
     }
 }

@@ -90,6 +90,45 @@ fn a_removal_that_failed_leaves_the_image_at_its_place() {
 }
 
 #[test]
+fn an_image_that_the_engine_keeps_gives_its_place_to_the_next() {
+    let cache = cache(20);
+    cache.update(tens(&["a", "b", "c"]), None);
+    cache.begin_removal("a").unwrap().refused();
+    assert_eq!(ids(&cache.candidates()), ["b"], "it counts as what is there all the same");
+    assert!(cache.begin_removal("a").is_none());
+    cache.update(tens(&["a", "b", "c"]), None);
+    assert_eq!((ids(&cache.candidates()), cache.usage().kept), (vec!["b"], 1));
+    cache.try_again();
+    assert_eq!(ids(&cache.candidates()), ["a"]);
+    cache.begin_removal("a").unwrap().refused();
+    drop(cache.hold("a").unwrap());
+    assert!(cache.begin_removal("a").is_some(), "its user may have been in the way");
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_wants_an_image_that_leaves_waits_until_it_is_gone_or_stays() {
+    for is_gone in [true, false] {
+        let cache = cache(0);
+        cache.update(tens(&["a"]), None);
+        let before = cache.removals();
+        let removal = cache.begin_removal("a").unwrap();
+        let holding = tokio::spawn({
+            let cache = cache.clone();
+            async move { cache.hold_when_settled("a").await }
+        });
+        tokio::time::sleep(Duration::from_secs(3600)).await;
+        assert!(!holding.is_finished());
+        if is_gone {
+            removal.done();
+        } else {
+            drop(removal);
+        }
+        assert_eq!(holding.await.unwrap().id(), "a");
+        assert_eq!(cache.removals() != before, is_gone);
+    }
+}
+
+#[test]
 fn layers_that_images_share_are_counted_once() {
     let cache = cache(0);
     let images = ["a", "b", "c"].map(|id| ImageFigures::new(id, 100).shared(80));
@@ -170,7 +209,16 @@ enum Step {
     Hold(u8),
     Release(usize),
     Begin(u8),
-    End(usize, bool),
+    End(usize, Ending),
+    TryAgain,
+}
+
+/// How a removal ends.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Ending {
+    Gone,
+    Failed,
+    Refused,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -181,8 +229,13 @@ fn step() -> impl Strategy<Value = Step> {
         id.clone().prop_map(Step::Hold),
         any::<usize>().prop_map(Step::Release),
         id.prop_map(Step::Begin),
-        (any::<usize>(), any::<bool>()).prop_map(|(which, gone)| Step::End(which, gone)),
+        (any::<usize>(), ending()).prop_map(|(which, ending)| Step::End(which, ending)),
+        Just(Step::TryAgain),
     ]
+}
+
+fn ending() -> impl Strategy<Value = Ending> {
+    prop_oneof![Just(Ending::Gone), Just(Ending::Failed), Just(Ending::Refused)]
 }
 
 /// The same by the plainest means: lists, searched from end to end.
@@ -193,6 +246,7 @@ struct Model {
     order: Vec<u8>,
     held: Vec<u8>,
     leaving: Vec<u8>,
+    kept: Vec<u8>,
 }
 
 const EXEMPT: u8 = 0;
@@ -216,6 +270,7 @@ impl Model {
         self.listed.clear();
         ids.iter().for_each(|id| self.add(*id));
         self.order.retain(|id| self.listed.contains(id) || self.held.contains(id));
+        self.kept.retain(|id| self.listed.contains(id));
     }
 
     fn add(&mut self, id: u8) {
@@ -232,6 +287,7 @@ impl Model {
             && self.listed.contains(&id)
             && !self.held.contains(&id)
             && !self.leaving.contains(&id)
+            && !self.kept.contains(&id)
     }
 
     fn total(&self) -> u64 {
@@ -282,6 +338,9 @@ proptest! {
                     drop(holds.remove(which));
                     let id = model.held.remove(which);
                     model.touch(id);
+                    if !model.held.contains(&id) {
+                        model.kept.retain(|it| *it != id);
+                    }
                 }
                 Step::Begin(id) => {
                     let removal = cache.begin_removal(&id.to_string());
@@ -291,14 +350,25 @@ proptest! {
                         model.leaving.push(id);
                     }
                 }
-                Step::End(which, is_gone) if !removals.is_empty() => {
+                Step::TryAgain => {
+                    cache.try_again();
+                    model.kept.clear();
+                }
+                Step::End(which, ending) if !removals.is_empty() => {
                     let which = which % removals.len();
                     let removal = removals.remove(which);
                     let id = model.leaving.remove(which);
-                    if is_gone {
-                        removal.done();
-                        model.listed.retain(|it| *it != id);
-                        model.order.retain(|it| *it != id);
+                    match ending {
+                        Ending::Gone => {
+                            removal.done();
+                            model.listed.retain(|it| *it != id);
+                            model.order.retain(|it| *it != id);
+                        }
+                        Ending::Failed => drop(removal),
+                        Ending::Refused => {
+                            removal.refused();
+                            model.kept.push(id);
+                        }
                     }
                 }
                 Step::Release(_) | Step::End(..) => {}

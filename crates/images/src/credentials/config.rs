@@ -50,6 +50,11 @@ impl Config {
         Ok(Self { origin: origin.to_owned(), auths, helpers: helpers.unwrap_or_default(), store })
     }
 
+    /// What names it in errors.
+    pub(crate) fn origin(&self) -> &str {
+        &self.origin
+    }
+
     /// The helper to ask for a registry: its own, or else the one for all.
     pub(crate) fn helper(&self, registry: &Registry) -> Result<Option<&str>> {
         let own = keys(&self.helpers, registry).next().map(|(key, value)| (key.as_str(), value));

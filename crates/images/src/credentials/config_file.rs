@@ -80,7 +80,7 @@ pub(crate) async fn find(
     helpers: &HelperOptions,
 ) -> Result<Option<Credential>> {
     if let Some(helper) = config.helper(registry)?
-        && let Some(credential) = helpers.ask(helper, registry).await?
+        && let Some(credential) = helpers.ask(helper, config.origin(), registry).await?
     {
         return Ok(Some(credential));
     }

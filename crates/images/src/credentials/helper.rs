@@ -68,10 +68,16 @@ impl HelperOptions {
         self
     }
 
-    /// Asks the helper `name` for a registry's credential. Dropping the future kills the helper.
-    pub(crate) async fn ask(&self, name: &str, registry: &Registry) -> Result<Option<Credential>> {
+    /// Asks the helper `name`, which `origin` names, for a registry's credential. Dropping the future
+    /// kills the helper.
+    pub(crate) async fn ask(
+        &self,
+        name: &str,
+        origin: &str,
+        registry: &Registry,
+    ) -> Result<Option<Credential>> {
         let helper = format!("docker-credential-{name}");
-        let program = self.find(&helper)?;
+        let program = self.find(&helper, origin)?;
         let (sender, receiver) = oneshot::channel();
         let process = Arc::new(Mutex::new(Process::Unborn));
         let _end = EndOnDrop(Arc::clone(&process));
@@ -98,11 +104,11 @@ impl HelperOptions {
         }
     }
 
-    fn find(&self, helper: &str) -> Result<PathBuf> {
+    fn find(&self, helper: &str, origin: &str) -> Result<PathBuf> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
         if !helper.bytes().all(plain) {
             return Err(misconfigured(format!(
-                "{helper:?} cannot be a credential helper: correct the configuration"
+                "{origin} names {helper:?}, which cannot be a credential helper: correct it"
             )));
         }
         let path = self.path.clone().or_else(|| env::var_os("PATH")).unwrap_or_default();
@@ -111,7 +117,7 @@ impl HelperOptions {
             .find(|program| is_program(program))
             .ok_or_else(|| {
                 misconfigured(format!(
-                    "the credential helper {helper} is not in the PATH: install it, or take it out of the configuration"
+                    "the credential helper {helper}, which {origin} names, is not in the PATH: install it, or take it out of there"
                 ))
             })
     }

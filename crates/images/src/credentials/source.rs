@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use longshore_driver_api::{Credential, CredentialSource, Result, TaskHooks};
+use longshore_driver_api::{Credential, CredentialSource, Error, Result, TaskHooks};
 use longshore_image_ref::ImageRef;
 
 use super::misconfigured;
@@ -88,6 +88,13 @@ impl Chain {
         self
     }
 
+    /// Adds a source that could not be read: whoever asks gets this error, unless a source before it
+    /// has a credential.
+    #[must_use]
+    pub fn then_error(self, error: Error) -> Self {
+        self.then(Unreadable(error))
+    }
+
     /// As [`then`](Self::then), for a source that is shared.
     #[must_use]
     pub fn then_shared(mut self, source: Arc<dyn CredentialSource>) -> Self {
@@ -105,5 +112,16 @@ impl CredentialSource for Chain {
             }
         }
         Ok(None)
+    }
+}
+
+/// Stands for a source that could not be read.
+#[derive(Debug)]
+struct Unreadable(Error);
+
+#[async_trait]
+impl CredentialSource for Unreadable {
+    async fn credential(&self, _image: &ImageRef) -> Result<Option<Credential>> {
+        Err(self.0.duplicate())
     }
 }

@@ -1,11 +1,12 @@
 //! From any state to nothing.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use longshore_driver_api::{Error, Result};
 
 use super::core::Core;
 use crate::Op;
+use crate::exec::ExecRun;
 use crate::rule::Plan;
 use crate::running::Run;
 use crate::sandbox::Sandbox;
@@ -14,16 +15,17 @@ impl Core {
     /// Begins to close, once. What needs no waiting is done when this returns, and all of it if
     /// nothing does.
     pub(crate) fn begin_close(self: &Arc<Self>) {
-        let (io, sandboxes, run) = {
+        let (io, loan, sandboxes, run, execs) = {
             let mut life = self.life.lock();
             if std::mem::replace(&mut life.closing, true) {
                 return;
             }
             let mut sandboxes = std::mem::take(&mut life.strays);
             sandboxes.extend(life.sandbox.clone());
-            (life.io.take(), sandboxes, life.run.clone())
+            let execs: Vec<_> = life.execs.iter().filter_map(Weak::upgrade).collect();
+            (life.io.take(), life.loan.take(), sandboxes, life.run.clone(), execs)
         };
-        drop(io);
+        drop((io, loan));
         if self.driver.is_dead() {
             self.closed.send_replace(Some(Ok(())));
             return;
@@ -31,8 +33,17 @@ impl Core {
         if let Some(run) = &run {
             run.close();
         }
-        let mut closing =
-            Closing { core: Arc::clone(self), run, late: Vec::new(), result: Ok(()), done: false };
+        for exec in &execs {
+            exec.close();
+        }
+        let mut closing = Closing {
+            core: Arc::clone(self),
+            run,
+            execs,
+            late: Vec::new(),
+            result: Ok(()),
+            done: false,
+        };
         for sandbox in sandboxes {
             let effect = || {
                 self.driver.engine.remove(&sandbox);
@@ -43,7 +54,9 @@ impl Core {
                 Err(plan) => closing.late.push((sandbox, plan)),
             }
         }
-        if closing.late.is_empty() && closing.run.as_ref().is_none_or(|run| run.is_over()) {
+        let over = closing.run.as_ref().is_none_or(|run| run.is_over())
+            && closing.execs.iter().all(|exec| exec.is_over());
+        if closing.late.is_empty() && over {
             closing.finish();
         } else {
             self.driver.spawn(closing.carry_on(), &self.handle);
@@ -82,9 +95,15 @@ impl Core {
 
     /// The owner was killed: whoever waits for something learns it, and nothing else happens.
     pub(crate) fn die(&self) {
-        let run = self.life.lock().run.clone();
+        let (run, execs) = {
+            let life = self.life.lock();
+            (life.run.clone(), life.execs.clone())
+        };
         if let Some(run) = run {
             run.die();
+        }
+        for exec in execs.iter().filter_map(Weak::upgrade) {
+            exec.lose("the owner was killed");
         }
         self.closed.send_if_modified(|closed| {
             let waiting = closed.is_none();
@@ -100,6 +119,7 @@ impl Core {
 struct Closing {
     core: Arc<Core>,
     run: Option<Arc<Run>>,
+    execs: Vec<Arc<ExecRun>>,
     /// What the rules remove only later.
     late: Vec<(Arc<Sandbox>, Plan)>,
     result: Result<()>,
@@ -120,6 +140,9 @@ impl Closing {
         if let Some(run) = self.run.clone() {
             run.over().await;
         }
+        for exec in std::mem::take(&mut self.execs) {
+            exec.over().await;
+        }
         self.finish();
     }
 
@@ -133,6 +156,9 @@ impl Closing {
             None => {}
         }
         if !gone {
+            for exec in &self.execs {
+                exec.abandon("its container could not be removed");
+            }
             driver.leave(sandbox, &self.core.handle);
         }
         if let Err(error) = result {
@@ -152,6 +178,7 @@ impl Closing {
             if std::mem::take(&mut life.holds_image) {
                 core.driver.engine.state().images.release(&core.image_name());
             }
+            life.network = None;
         }
         core.driver.forget(core.number);
         core.hooks.closed();

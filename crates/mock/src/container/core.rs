@@ -3,7 +3,8 @@
 use std::sync::{Arc, Weak};
 
 use longshore_driver_api::{
-    Error, ErrorKind, ImageRef, Result, State, Task, TaskHooks, TaskIo, TaskSpec, Timings,
+    Chosen, Error, ErrorKind, ImageRef, Loan, NetworkMode, Result, State, Task, TaskHooks, TaskIo,
+    TaskSpec, Timings,
 };
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
@@ -13,6 +14,7 @@ use tokio::time::Instant;
 use super::EngineOptions;
 use crate::Op;
 use crate::driver::Inner;
+use crate::exec::ExecRun;
 use crate::running::{MockRunning, Run};
 use crate::sandbox::Sandbox;
 
@@ -35,12 +37,17 @@ pub(super) struct Life {
     pub(super) io: Option<TaskIo>,
     pub(super) options: EngineOptions,
     pub(super) creating: bool,
+    /// What was borrowed for the container that is to be created.
+    pub(super) loan: Option<Arc<Loan>>,
     pub(super) sandbox: Option<Arc<Sandbox>>,
     /// What was created without the driver's learning of it.
     pub(super) strays: Vec<Arc<Sandbox>>,
     pub(super) run: Option<Arc<Run>>,
+    pub(super) execs: Vec<Weak<ExecRun>>,
     pub(super) running: Weak<MockRunning>,
     pub(super) holds_image: bool,
+    /// The network that the driver chose.
+    pub(super) network: Option<Chosen>,
     pub(super) timings: Timings,
     pub(super) closing: bool,
 }
@@ -54,15 +61,22 @@ impl Core {
         handle: Handle,
     ) -> Self {
         let Task { spec, io, hooks, .. } = task;
+        let network = match spec.network.mode {
+            NetworkMode::Auto => driver.config.networks.choose(),
+            _ => None,
+        };
         let life = Life {
             io: Some(io),
             options: EngineOptions::of(&spec),
             creating: false,
+            loan: None,
             sandbox: None,
             strays: Vec::new(),
             run: None,
+            execs: Vec::new(),
             running: Weak::new(),
             holds_image: false,
+            network,
             timings: Timings::default(),
             closing: false,
         };
@@ -78,6 +92,10 @@ impl Core {
             closed: watch::Sender::new(None),
             reserved: Instant::now(),
         }
+    }
+
+    pub(crate) fn number(&self) -> u64 {
+        self.number
     }
 
     pub(super) fn state(&self) -> State {

@@ -1,8 +1,12 @@
 //! A container of the mock.
 
 mod close;
+mod copy;
 mod core;
+mod exec;
+mod health;
 mod options;
+mod recover;
 mod stages;
 mod token;
 
@@ -17,7 +21,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use longshore_driver_api::{
-    Container, Error, ErrorKind, ImageStatus, Result, Running, State, TaskSpec,
+    Container, Error, ErrorKind, Exec, ExecSpec, ImageStatus, Result, Running, State, TarStream,
+    TaskIo, TaskSpec,
 };
 
 use crate::Op;
@@ -106,6 +111,18 @@ impl Container for MockContainer {
 
     async fn unfreeze(&self) -> Result<()> {
         self.set_frozen(Op::Unfreeze, Sandbox::unfreeze).await
+    }
+
+    async fn exec(&self, spec: ExecSpec, io: TaskIo) -> Result<Arc<dyn Exec>> {
+        Ok(Arc::new(self.core.exec(spec, io).await?))
+    }
+
+    async fn copy_in(&self, folder: &str, archive: TarStream) -> Result<()> {
+        self.core.copy_in(folder, archive).await
+    }
+
+    async fn copy_out(&self, path: &str) -> Result<TarStream> {
+        self.core.copy_out(path).await
     }
 
     async fn close(&self) -> Result<()> {

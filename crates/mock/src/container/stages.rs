@@ -2,16 +2,18 @@
 
 use std::sync::Arc;
 
-use longshore_driver_api::{Error, ErrorKind, ImageStatus, PullProgress, Result};
+use longshore_driver_api::{
+    Error, ErrorKind, ImageStatus, Loan, NamespaceRequest, NetworkMode, PullProgress, Result,
+};
 use tokio::time::Instant;
 
 use super::core::{Core, Life};
 use super::token::Token;
 use crate::Op;
 use crate::driver::Key;
-use crate::engine::full_name;
+use crate::engine::{full_name, network};
 use crate::running::{MockRunning, Run};
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Phase, Sandbox};
 
 impl Core {
     pub(super) fn image_name(&self) -> String {
@@ -43,11 +45,14 @@ impl Core {
     }
 
     /// Keeps the image on the engine, if it is there.
-    fn hold_image(&self, life: &mut Life) -> bool {
+    pub(super) fn hold_image(&self, life: &mut Life) -> bool {
         let mut state = self.driver.engine.state();
         let name = self.image_name();
+        if !state.images.is_there(&name, self.spec.platform.as_deref()) {
+            return false;
+        }
         if life.holds_image {
-            return state.images.get(&name).is_some();
+            return true;
         }
         life.holds_image = state.images.hold(&name);
         life.holds_image
@@ -87,6 +92,7 @@ impl Core {
             }
             life.creating = true;
         }
+        self.borrow().await?;
         let began = Instant::now();
         let made = self.driver.ask(Op::Create, Some(&self.spec), || self.make()).await?;
         let mut life = self.life.lock();
@@ -97,13 +103,39 @@ impl Core {
         Ok(())
     }
 
+    /// Borrows a network, where the task wants one and none was borrowed that is still good.
+    async fn borrow(&self) -> Result<()> {
+        if self.spec.network.mode != NetworkMode::Prefork {
+            return Ok(());
+        }
+        let lost = self.life.lock().loan.take_if(|loan| loan.is_lost());
+        drop(lost);
+        if self.life.lock().loan.is_some() {
+            return Ok(());
+        }
+        let source = self.driver.config.namespaces.clone();
+        let source = source.ok_or_else(|| {
+            Error::new(ErrorKind::Unsupported, Op::Create.name())
+                .message("the driver has no pool to borrow a network from")
+        })?;
+        let began = Instant::now();
+        let loan = Loan::ask(&*source, NamespaceRequest::of(&self.spec), "mock").await?;
+        let mut life = self.life.lock();
+        life.timings.lease = Some(began.elapsed());
+        self.check_open(&life, Op::Create)?;
+        life.loan = Some(Arc::new(loan));
+        Ok(())
+    }
+
     /// What the engine does to create the container. It counts as a stray until the reply arrives.
     fn make(&self) -> Result<Arc<Sandbox>> {
         self.check_image(Op::Create)?;
         let engine = &self.driver.engine;
         let mut life = self.life.lock();
         self.check_open(&life, Op::Create)?;
-        engine.check_network(&self.spec.network.mode)?;
+        let chosen = life.network.as_ref().map(|chosen| chosen.name().to_owned());
+        let network = network::resolved(&self.spec.network, chosen);
+        engine.check_networks(&network)?;
         if !self.hold_image(&mut life) {
             let text = format!(
                 "image {:?} is not on the engine: ensure that it is there, then try again",
@@ -111,10 +143,12 @@ impl Core {
             );
             return Err(Error::new(ErrorKind::Busy, Op::Create.name()).message(text));
         }
-        let spec = life.options.clone().apply(&self.spec);
+        let mut spec = life.options.clone().apply(&self.spec);
+        spec.network = network;
         let identity = self.driver.identity(&spec);
         let handle = self.handle.clone();
-        let sandbox = Arc::new(Sandbox::new(identity, spec, handle, Arc::downgrade(engine)));
+        let loan = life.loan.take();
+        let sandbox = Arc::new(Sandbox::new(identity, spec, handle, Arc::downgrade(engine), loan));
         engine.insert(Arc::clone(&sandbox), &self.image_name());
         life.strays.push(Arc::clone(&sandbox));
         Ok(sandbox)
@@ -123,10 +157,16 @@ impl Core {
     pub(super) async fn start(self: &Arc<Self>, token: &Arc<Token>) -> Result<Arc<MockRunning>> {
         let mut dropped = CloseUnlessDone { core: self, done: false };
         let started = self.start_once().await;
+        let well = match (&started, self.spec.health.wait) {
+            (Ok(()), Some(bound)) => self.wait_until_healthy(bound).await,
+            _ => Ok(()),
+        };
+        let unwell = well.is_err();
+        let started = started.and(well);
         let mut life = self.life.lock();
         let started = started.and_then(|()| self.check_open(&life, Op::Start));
         // A failure leaves it to the caller, unless the process was started all the same.
-        dropped.done = started.is_ok() || life.run.is_none();
+        dropped.done = started.is_ok() || unwell || life.run.is_none();
         let running = started.map(|()| running(&mut life, token));
         drop(life);
         drop(dropped);
@@ -158,17 +198,31 @@ impl Core {
             let text = format!("the container of task {:?} is gone", self.spec.id);
             return Err(Error::new(ErrorKind::NotFound, Op::Start.name()).message(text));
         }
+        self.driver.engine.join(sandbox)?;
+        if let Some(holder) = sandbox.joins()
+            && self
+                .driver
+                .engine
+                .get(&holder)
+                .is_none_or(|holder| holder.life().phase != Phase::Running)
+        {
+            let text = format!(
+                "cannot join the network of container {holder}, which does not run: try again"
+            );
+            return Err(Error::new(ErrorKind::Busy, Op::Start.name()).message(text));
+        }
         let io = life.io.take().unwrap_or_default();
         life.timings.start = Some(began.elapsed());
         let image = self.image_name();
-        let run = Run::launch(&self.driver, sandbox, &self.handle, io, &image, life.timings);
+        let (handle, hooks) = (&self.handle, Arc::clone(&self.hooks));
+        let run = Run::launch(&self.driver, sandbox, handle, io, hooks, &image, life.timings);
         life.run = Some(run);
         Ok(())
     }
 }
 
 /// The handle to what runs: the same one for everybody who asks for it while it is there.
-fn running(life: &mut Life, token: &Arc<Token>) -> Arc<MockRunning> {
+pub(super) fn running(life: &mut Life, token: &Arc<Token>) -> Arc<MockRunning> {
     if let Some(running) = life.running.upgrade() {
         return running;
     }

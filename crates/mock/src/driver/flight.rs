@@ -78,7 +78,13 @@ impl Inner {
 
     async fn pull_once(&self, key: &Key, task: &TaskSpec) -> Result<()> {
         let plan = self.plan(Op::Pull, Some(task));
-        let effect = || self.engine.state().images.pull(&key.image, key.credential.as_ref());
+        let effect = || {
+            self.engine.state().images.pull(
+                &key.image,
+                key.platform.as_deref(),
+                key.credential.as_ref(),
+            )
+        };
         self.ask_unlogged(plan, Op::Pull, self.config.pull_timeout, effect).await
     }
 }

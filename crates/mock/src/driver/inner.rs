@@ -107,8 +107,12 @@ impl Inner {
         // What is left of the driver's tasks are attempts to remove the same.
         drop(std::mem::take(&mut *self.tasks.lock()));
         self.engine.state().owners.close(self);
+        let lender = match &self.config.namespaces {
+            Some(source) => source.close().await,
+            None => Ok(()),
+        };
         if left.is_empty() {
-            return Ok(());
+            return lender;
         }
         Err(Error::new(ErrorKind::Engine, Op::CloseDriver.name())
             .message(format!("could not remove {}", left.join(", "))))

@@ -3,6 +3,7 @@
 mod flight;
 mod inner;
 mod reaper;
+mod recover;
 
 pub(crate) use flight::Key;
 pub(crate) use inner::Inner;
@@ -12,8 +13,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use longshore_driver_api::{
-    Capabilities, Container, Driver, Error, ErrorKind, ImageRef, ReapOptions, ReapReport, Result,
-    Task,
+    Capabilities, Container, Driver, Error, ErrorKind, Handle as TaskHandle, ImageRef, ReapOptions,
+    ReapReport, Recovered, Result, Task, TaskIo,
 };
 use tokio::runtime::Handle;
 
@@ -56,17 +57,23 @@ impl MockDriver {
             Error::new(ErrorKind::InvalidState, Op::Reserve.name())
                 .message("there is no tokio runtime here: call it inside of one")
         })?;
-        let number = self.reserved.fetch_add(1, Ordering::Relaxed);
+        let number = self.next_number();
         let core = Arc::new(Core::new(Arc::clone(inner), number, task, image, handle));
-        let mut cores = inner.cores.lock();
-        // Asked again under the lock under which closing takes the list.
-        if let Err(error) = self.check_open(Op::Reserve) {
-            drop(cores);
-            return Err(error);
-        }
-        cores.insert(number, Arc::downgrade(&core));
-        drop(cores);
+        self.enter(&core, Op::Reserve)?;
         Ok(Arc::new(MockContainer::new(core)))
+    }
+
+    /// Counts a container in, unless the driver is closed.
+    fn enter(&self, core: &Arc<Core>, op: Op) -> Result<()> {
+        let mut cores = self.inner.cores.lock();
+        // Asked again under the lock under which closing takes the list.
+        self.check_open(op)?;
+        cores.insert(core.number(), Arc::downgrade(core));
+        Ok(())
+    }
+
+    fn next_number(&self) -> u64 {
+        self.reserved.fetch_add(1, Ordering::Relaxed)
     }
 
     fn check_open(&self, op: Op) -> Result<()> {
@@ -99,6 +106,11 @@ impl Driver for MockDriver {
         let reserved = self.reserve(task);
         entry.end(&reserved);
         reserved
+    }
+
+    async fn recover(&self, handle: &TaskHandle, io: TaskIo) -> Result<Recovered> {
+        self.check_open(Op::Recover)?;
+        self.recovered(handle, io).await
     }
 
     async fn reap(&self, options: ReapOptions) -> Result<ReapReport> {

@@ -10,8 +10,8 @@ use tokio::runtime::Handle;
 use tokio::time::{Duration, sleep};
 
 use super::Inner;
+use crate::Op;
 use crate::sandbox::Sandbox;
-use crate::{Op, OwnerState};
 
 impl Inner {
     /// Leaves a container to the reaper, which tries to remove it some more times.
@@ -75,14 +75,16 @@ impl Inner {
     }
 
     fn may_reap(&self, sandbox: &Sandbox) -> bool {
-        if self.engine.state().owners.state(&sandbox.owner) != OwnerState::Dead {
-            return false;
-        }
+        self.engine.state().owners.left(sandbox) && !self.is_recoverable(sandbox)
+    }
+
+    /// Whether a container is within the time in which it may be recovered.
+    pub(super) fn is_recoverable(&self, sandbox: &Sandbox) -> bool {
         match sandbox.labels.get(LABEL_RECOVERABLE_UNTIL).map(|until| until.parse::<Timestamp>()) {
-            None => true,
-            Some(Ok(until)) => until <= self.engine.timestamp(),
+            None => false,
+            Some(Ok(until)) => until > self.engine.timestamp(),
             // What cannot be read may say that it is still wanted.
-            Some(Err(_)) => false,
+            Some(Err(_)) => true,
         }
     }
 }

@@ -41,6 +41,12 @@ impl Images {
         self.present.insert(name, Stored { image, users });
     }
 
+    /// Adds an image unless there is one of that name.
+    pub(crate) fn add_missing(&mut self, name: &str, image: impl FnOnce() -> Image) {
+        let fresh = || Stored { image: image(), users: 0 };
+        self.present.entry(name.to_owned()).or_insert_with(fresh);
+    }
+
     pub(crate) fn publish(&mut self, name: String, image: Image) {
         self.registry.insert(name, image);
     }
@@ -70,6 +76,11 @@ impl Images {
         self.present.get(name).map_or(0, |stored| stored.users)
     }
 
+    /// Whether an image is there, for this platform.
+    pub(crate) fn is_there(&self, name: &str, platform: Option<&str>) -> bool {
+        self.get(name).is_some_and(|image| image.other_platform(platform).is_none())
+    }
+
     pub(crate) fn hold(&mut self, name: &str) -> bool {
         let stored = self.present.get_mut(name);
         stored.map(|stored| stored.users += 1).is_some()
@@ -81,7 +92,12 @@ impl Images {
         }
     }
 
-    pub(crate) fn pull(&mut self, name: &str, credential: Option<&Credential>) -> Result<()> {
+    pub(crate) fn pull(
+        &mut self,
+        name: &str,
+        platform: Option<&str>,
+        credential: Option<&Credential>,
+    ) -> Result<()> {
         let fail = |kind, text: String| Err(Error::new(kind, "pull").message(text));
         let Some(image) = self.registry.get(name).or(self.anything.as_ref()) else {
             let text = format!("image {name:?} is in no registry: check its name");
@@ -90,6 +106,11 @@ impl Images {
         if image.credential.is_some() && image.credential.as_ref() != credential {
             let text = format!("image {name:?}: its registry wants another credential");
             return fail(ErrorKind::RegistryUnauthorized, text);
+        }
+        if let Some(other) = image.other_platform(platform) {
+            let asked = platform.unwrap_or_default();
+            let text = format!("image {name:?}: its registry has it for {other}, not for {asked}");
+            return fail(ErrorKind::ImageNotFound, text);
         }
         let image = image.clone();
         *self.pulls.entry(name.to_owned()).or_default() += 1;

@@ -1,6 +1,7 @@
 //! An engine in memory.
 
 mod images;
+pub(crate) mod network;
 mod owners;
 mod shared;
 mod view;
@@ -16,7 +17,7 @@ use std::sync::Arc;
 use longshore_driver_api::{Error, ErrorKind, ImageRef, Result, Signal, TaskSpec};
 
 use crate::sandbox::Sandbox;
-use crate::{CallLog, Config, Image, MockDriver, Program, Rule};
+use crate::{CallLog, Config, Image, MockDriver, MockPlaceholders, Program, Rule};
 
 /// An engine in memory: its containers and images, the rules by which it answers, and the log of
 /// what it was asked. Clones are the same engine.
@@ -52,6 +53,12 @@ impl Engine {
     #[must_use]
     pub fn driver(&self, config: Config) -> MockDriver {
         MockDriver::new(Arc::clone(&self.0), config)
+    }
+
+    /// Makes placeholders on it, as an owner of its own unless the configuration names one.
+    #[must_use]
+    pub fn placeholders(&self, config: Config) -> MockPlaceholders {
+        MockPlaceholders::new(Arc::clone(&self.0), self.driver(config))
     }
 
     /// Adds a rule by which calls are answered, after those that are there. Its condition may look

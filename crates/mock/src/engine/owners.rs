@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 
 use crate::driver::Inner;
+use crate::sandbox::Sandbox;
 
 /// What is known of an owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -56,6 +57,12 @@ impl Owners {
         self.set(name, OwnerState::Dead);
         let drivers = self.0.get_mut(name).map(|owner| std::mem::take(&mut owner.drivers));
         drivers.unwrap_or_default().iter().filter_map(Weak::upgrade).collect()
+    }
+
+    /// Whether it is proven that nobody has a container, not even one who has recovered it.
+    pub(crate) fn left(&self, sandbox: &Sandbox) -> bool {
+        let adopter = sandbox.adopter.lock();
+        self.state(adopter.as_ref().unwrap_or(&sandbox.owner)) == OwnerState::Dead
     }
 
     pub(crate) fn state(&self, name: &str) -> OwnerState {

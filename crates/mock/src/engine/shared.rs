@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use longshore_driver_api::{
-    Error, ErrorKind, LogDriver, Mount, MountKind, NetworkMode, NotStarted, Result, Signal,
-    TaskSpec,
+    Error, ErrorKind, LogDriver, Mount, MountKind, NotStarted, Result, Signal, TaskSpec,
 };
 use longshore_stats::Timestamp;
 use parking_lot::{Mutex, MutexGuard};
@@ -26,6 +26,8 @@ use crate::{CallLog, Calling, Op, Program};
 type When = Arc<dyn Fn(&TaskSpec) -> bool + Send + Sync>;
 
 pub(crate) struct Shared {
+    /// What tells it from every other engine of this process.
+    pub(crate) number: u64,
     state: Mutex<State>,
     // Apart from the state, because a rule's condition may look at the engine.
     rules: Mutex<Rules>,
@@ -52,13 +54,17 @@ pub(crate) struct State {
     /// Anonymous volumes, and the containers that they belong to.
     pub(crate) volumes: BTreeMap<String, String>,
     pub(crate) networks: BTreeSet<String>,
+    /// How many addresses were given out.
+    pub(crate) addresses: u32,
     pub(crate) log_drivers: BTreeSet<String>,
 }
 
 impl Shared {
     pub(crate) fn new(seed: u64) -> Self {
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        static ENGINES: AtomicU64 = AtomicU64::new(0);
         Self {
+            number: ENGINES.fetch_add(1, Ordering::Relaxed),
             state: Mutex::new(State {
                 containers: BTreeMap::new(),
                 images: Images::new(),
@@ -66,6 +72,7 @@ impl Shared {
                 programs: Vec::new(),
                 volumes: BTreeMap::new(),
                 networks: BTreeSet::new(),
+                addresses: 0,
                 log_drivers: names(&["none", "json-file", "local", "journald", "syslog"]),
             }),
             rules: Mutex::default(),
@@ -183,15 +190,6 @@ impl Shared {
         self.state().containers.values().cloned().collect()
     }
 
-    pub(crate) fn check_network(&self, mode: &NetworkMode) -> Result<()> {
-        let NetworkMode::Named(name) = mode else { return Ok(()) };
-        if self.state().networks.contains(name) {
-            return Ok(());
-        }
-        Err(Error::new(ErrorKind::NetworkNotFound, Op::Create.name())
-            .message(format!("there is no network named {name:?}: make it first")))
-    }
-
     pub(crate) fn check_log_driver(&self, log: &LogDriver) -> Result<()> {
         if self.state().log_drivers.contains(&log.driver) {
             return Ok(());
@@ -204,6 +202,16 @@ impl Shared {
         let state = self.state();
         let image = state.images.get(image).cloned().unwrap_or_default();
         image.stop_signal_of(spec)
+    }
+
+    /// The program that an image has under this name.
+    pub(crate) fn find(&self, name: &str, image: &str) -> Result<Program, NotStarted> {
+        let image = self.state().images.get(image).cloned().unwrap_or_default();
+        image.find(Some(&name.to_owned()))
+    }
+
+    pub(crate) fn health_check(&self, spec: &TaskSpec, image: &str) -> Option<Vec<String>> {
+        self.state().images.get(image).cloned().unwrap_or_default().health_of(spec)
     }
 
     /// The program that a task runs, and its words.

@@ -30,6 +30,8 @@ pub struct ContainerInfo {
     pub processes: usize,
     /// Memory that its processes have taken, in bytes.
     pub memory: u64,
+    /// The container whose network it has borrowed.
+    pub joins: Option<String>,
     /// Kills for want of memory in it.
     pub oom_kills: u64,
 }
@@ -83,6 +85,7 @@ impl ContainerInfo {
             labels: sandbox.labels.clone(),
             processes: usage.processes,
             memory: usage.memory,
+            joins: sandbox.joins(),
             oom_kills: sandbox.oom_kills(),
         }
     }

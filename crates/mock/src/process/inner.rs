@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use longshore_driver_api::Signal;
+use longshore_driver_api::{Signal, TaskSpec, TtySize};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -16,10 +16,29 @@ use crate::freezer::{Gate, Gated};
 use crate::sandbox::Sandbox;
 use crate::{Ended, Process, Program};
 
+/// Where a process comes from.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Kin {
+    /// The first process of its session. Absent: the process begins a session of its own.
+    pub(crate) session: Option<u32>,
+    /// What it was started for, if not for the container's own task.
+    pub(crate) extra: Option<Arc<Extra>>,
+}
+
+/// A further process in a container, for those that it starts as well.
+#[derive(Debug)]
+pub(crate) struct Extra {
+    /// The container's description with what this process has of its own.
+    pub(crate) spec: TaskSpec,
+    /// The size of its terminal.
+    pub(crate) tty: watch::Sender<Option<TtySize>>,
+}
+
 pub(crate) struct Inner {
     sandbox: Arc<Sandbox>,
     pid: u32,
     main: bool,
+    kin: Kin,
     argv: Vec<String>,
     slots: Slots,
     signals: Mutex<Signals>,
@@ -60,13 +79,16 @@ impl Inner {
         sandbox: Arc<Sandbox>,
         pid: u32,
         main: bool,
+        kin: Kin,
         argv: Vec<String>,
         streams: Streams,
     ) -> Self {
+        let kin = Kin { session: kin.session.or(Some(pid)), ..kin };
         Self {
             sandbox,
             pid,
             main,
+            kin,
             argv,
             slots: Slots::new(streams),
             signals: Mutex::default(),
@@ -184,6 +206,22 @@ impl Inner {
 
     pub(crate) fn is_main(&self) -> bool {
         self.main
+    }
+
+    /// What its children inherit.
+    pub(crate) fn kin(&self) -> &Kin {
+        &self.kin
+    }
+
+    pub(crate) fn spec(&self) -> &TaskSpec {
+        self.kin.extra.as_ref().map_or(&self.sandbox.spec, |extra| &extra.spec)
+    }
+
+    pub(super) fn tty_size(&self) -> Option<TtySize> {
+        match &self.kin.extra {
+            Some(extra) => *extra.tty.borrow(),
+            None => *self.sandbox.tty.borrow(),
+        }
     }
 
     pub(crate) fn memory(&self) -> u64 {

@@ -10,7 +10,7 @@ pub use child::{Child, Memory};
 pub use signals::Trap;
 pub use streams::{Input, Output};
 
-pub(crate) use inner::Inner;
+pub(crate) use inner::{Extra, Inner, Kin};
 pub(crate) use streams::{In, Out, Streams};
 
 use std::sync::Arc;
@@ -34,16 +34,18 @@ impl Process {
         self.0.argv()
     }
 
-    /// The environment that the task's description sets, or an engine option.
+    /// The environment that the task's description sets, an engine option, or the exec that it was
+    /// started by.
     #[must_use]
     pub fn env(&self) -> &Env {
         &self.spec().env
     }
 
-    /// The description that the container was created from, engine options included.
+    /// The description that the container was created from, engine options included. A further
+    /// process (`Container::exec`) sees its own command, environment, directory and terminal in it.
     #[must_use]
     pub fn spec(&self) -> &TaskSpec {
-        &self.0.sandbox().spec
+        self.0.spec()
     }
 
     /// The process's number in its container. The main process without an init is number 1.
@@ -79,7 +81,7 @@ impl Process {
     /// The size of its terminal, if that was ever set.
     #[must_use]
     pub fn tty_size(&self) -> Option<TtySize> {
-        *self.0.sandbox().tty.borrow()
+        self.0.tty_size()
     }
 
     /// Waits. Time in which the container is frozen does not count.
@@ -147,10 +149,28 @@ impl Process {
         const EAGAIN: i32 = 11;
         let argv = args.into_iter().map(Into::into).collect();
         let sandbox = self.0.sandbox();
-        match sandbox.spawn(program, argv, self.0.slots().inherited()) {
+        match sandbox.spawn(program, argv, self.0.slots().inherited(), self.0.kin().clone()) {
             Some(child) => Ok(Child::new(child)),
             None => Err(std::io::Error::from_raw_os_error(EAGAIN)),
         }
+    }
+
+    /// The content of a file of the container: one that was copied in or written.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`, and `IsADirectory` for a folder.
+    pub fn read_file(&self, path: &str) -> std::io::Result<Vec<u8>> {
+        self.0.sandbox().files.lock().read(path)
+    }
+
+    /// Writes a file of the container, in place of what has its name.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` if its folder is not there, and `IsADirectory` if there is one of its name.
+    pub fn write_file(&self, path: &str, bytes: impl Into<Vec<u8>>) -> std::io::Result<()> {
+        self.0.sandbox().files.lock().write(path, 0o644, bytes.into())
     }
 
     pub(crate) fn count_oom_kill(&self) {

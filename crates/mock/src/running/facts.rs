@@ -15,6 +15,7 @@ pub(super) fn of(will: &Will, seen: &Seen, sandbox: &Sandbox, can: &Capabilities
     facts.sent.clone_from(&will.sent);
     facts.code_hides_signal = !can.proves_signal;
     facts.code_hides_start = !can.proves_start;
+    facts.one_hides_start = !can.proves_start && !can.proves_one;
     match seen {
         Seen::Lost(error) => facts.engine_error = Some(error.to_string()),
         Seen::Died(died) => {
@@ -27,6 +28,7 @@ pub(super) fn of(will: &Will, seen: &Seen, sandbox: &Sandbox, can: &Capabilities
                 }
                 Died::NotStarted(why) => {
                     facts.code = Some(match why {
+                        _ if facts.one_hides_start => 1,
                         NotStarted::NotExecutable => 126,
                         _ => 127,
                     });

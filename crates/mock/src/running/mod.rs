@@ -3,11 +3,13 @@
 mod drain;
 mod facts;
 mod launch;
-mod pump;
+pub(crate) mod pump;
+mod recover;
 mod run;
 mod stats;
 mod supervise;
 
+pub(crate) use recover::Kept;
 pub(crate) use run::Run;
 
 use std::fmt;
@@ -15,8 +17,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use longshore_driver_api::{Error, ErrorKind, Exit, Result, Running, SentFor, Signal, TtySize};
-use tokio::sync::oneshot;
+use longshore_driver_api::{
+    Error, ErrorKind, Exit, Handle, NetworkInfo, Result, Running, SentFor, Signal, TtySize,
+};
+use tokio::sync::{OnceCell, oneshot};
 
 use crate::Op;
 use crate::container::Token;
@@ -25,13 +29,14 @@ use run::Wish;
 /// A task of the mock whose process was started.
 pub(crate) struct MockRunning {
     run: Arc<Run>,
+    network: OnceCell<NetworkInfo>,
     /// Hands the container over when the last handle is dropped.
     _token: Arc<Token>,
 }
 
 impl MockRunning {
     pub(crate) fn new(run: Arc<Run>, token: Arc<Token>) -> Self {
-        Self { run, _token: token }
+        Self { run, network: OnceCell::new(), _token: token }
     }
 }
 
@@ -72,6 +77,24 @@ impl Running for MockRunning {
             Ok(())
         };
         run.driver.ask(Op::Signal, Some(run.spec()), effect).await
+    }
+
+    async fn network(&self) -> Result<NetworkInfo> {
+        let run = &self.run;
+        let effect = || {
+            if run.has_ended() {
+                return Err(Error::new(ErrorKind::InvalidState, Op::Network.name())
+                    .message(format!("task {:?} has ended: ask while it runs", run.spec().id)));
+            }
+            Ok(run.sandbox.network())
+        };
+        let asked =
+            self.network.get_or_try_init(|| run.driver.ask(Op::Network, Some(run.spec()), effect));
+        asked.await.cloned()
+    }
+
+    fn handle(&self) -> Result<Handle> {
+        self.run.handle()
     }
 
     async fn resize(&self, size: TtySize) -> Result<()> {

@@ -11,20 +11,32 @@ use crate::pipe::{Reader, Writer};
 
 const BUFFER: usize = 16 << 10;
 
-pub(super) type Source = Box<dyn AsyncRead + Send + Unpin>;
-pub(super) type Sink = Box<dyn AsyncWrite + Send + Unpin>;
+pub(crate) type Source = Box<dyn AsyncRead + Send + Unpin>;
+pub(crate) type Sink = Box<dyn AsyncWrite + Send + Unpin>;
 
 /// How far the delivery of an attached stream is.
 #[derive(Debug, Default)]
-pub(super) struct Progress {
+pub(crate) struct Progress {
+    /// Where in the stream its delivery began.
+    begin: u64,
     delivered: AtomicU64,
     discarded: AtomicU64,
     end: Mutex<Option<StreamEnd>>,
 }
 
 impl Progress {
+    /// A delivery that begins at this position of the stream.
+    pub(crate) fn from(begin: u64) -> Self {
+        Self { begin, ..Self::default() }
+    }
+
+    /// Up to where the stream was delivered.
+    pub(crate) fn position(&self) -> u64 {
+        self.begin + self.delivered.load(Ordering::Relaxed)
+    }
+
     /// What became of the stream, `unfinished` being what ended its delivery if it is not through.
-    pub(super) fn report(&self, unfinished: StreamEnd) -> StreamReport {
+    pub(crate) fn report(&self, unfinished: StreamEnd) -> StreamReport {
         let end = self.end.lock().unwrap_or(unfinished);
         let delivered = self.delivered.load(Ordering::Relaxed);
         StreamReport::new(end, delivered, self.discarded.load(Ordering::Relaxed))
@@ -32,18 +44,18 @@ impl Progress {
 }
 
 /// Carries one output stream to the caller, to its end.
-pub(super) struct Delivery {
-    pub(super) from: Reader,
-    pub(super) to: Sink,
-    pub(super) limit: Option<u64>,
+pub(crate) struct Delivery {
+    pub(crate) from: Reader,
+    pub(crate) to: Sink,
+    pub(crate) limit: Option<u64>,
     /// How a stream ends that was carried to its end.
-    pub(super) whole: StreamEnd,
-    pub(super) progress: Arc<Progress>,
+    pub(crate) whole: StreamEnd,
+    pub(crate) progress: Arc<Progress>,
 }
 
 impl Delivery {
     /// `beyond` is called once, when the stream goes beyond its limit.
-    pub(super) async fn run(mut self, beyond: impl Fn() + Send) {
+    pub(crate) async fn run(mut self, beyond: impl Fn() + Send) {
         let mut buffer = vec![0; BUFFER];
         let mut failed = false;
         let mut told = false;
@@ -99,7 +111,7 @@ impl Delivery {
 
 /// Carries the caller's input to the task, until its end or until nobody reads it. Input that
 /// cannot be read any further ends there.
-pub(super) async fn feed(mut from: Source, mut to: Writer) {
+pub(crate) async fn feed(mut from: Source, mut to: Writer) {
     let mut buffer = vec![0; BUFFER];
     while let Ok(read @ 1..) = from.read(&mut buffer).await {
         if to.write_all(&buffer[..read]).await.is_err() {

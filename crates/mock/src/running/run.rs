@@ -3,12 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use longshore_driver_api::{Error, ErrorKind, Exit, SentFor, SentSignal, Signal, TaskSpec};
+use longshore_driver_api::{
+    Error, ErrorKind, Exit, ExitFacts, SentFor, SentSignal, Signal, TaskSpec,
+};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot, watch};
 
 use super::facts;
+use super::pump::Progress;
 use crate::driver::Inner;
+use crate::exit::ExitCell;
 use crate::sandbox::{Died, Sandbox};
 
 /// A task whose process was started.
@@ -18,8 +22,10 @@ pub(crate) struct Run {
     pub(super) stop_signal: Signal,
     pub(super) will: Mutex<Will>,
     pub(super) nudge: Notify,
+    /// How far the delivery of stdout and stderr is.
+    pub(super) progress: Mutex<[Option<Arc<Progress>>; 2]>,
     ended: watch::Sender<bool>,
-    exit: watch::Sender<Option<Exit>>,
+    exit: ExitCell,
 }
 
 /// What was done to the task, and what is still to be done.
@@ -64,8 +70,9 @@ impl Run {
             stop_signal,
             will: Mutex::default(),
             nudge: Notify::new(),
+            progress: Mutex::default(),
             ended: watch::Sender::new(false),
-            exit: watch::Sender::new(None),
+            exit: ExitCell::new(),
         }
     }
 
@@ -115,29 +122,23 @@ impl Run {
     /// Says that the end will not be seen, unless it was.
     pub(super) fn lose(&self, why: &str) {
         let seen = Seen::Lost(Error::new(ErrorKind::Closed, "wait").message(why));
-        let exit = self.see(&seen);
-        self.publish(exit);
+        let facts = self.see(&seen);
+        self.publish(Exit::from_facts(facts));
     }
 
-    /// Takes note of the end; from here on nothing changes the outcome.
-    pub(super) fn see(&self, seen: &Seen) -> Exit {
+    /// Takes note of the end; from here on nothing but its own output changes the outcome.
+    pub(super) fn see(&self, seen: &Seen) -> ExitFacts {
         let facts = {
             let mut will = self.will.lock();
             will.over = true;
             facts::of(&will, seen, &self.sandbox, &self.driver.config.capabilities)
         };
         self.ended.send_replace(true);
-        Exit::from_facts(facts)
+        facts
     }
 
     pub(super) fn publish(&self, exit: Exit) {
-        self.exit.send_if_modified(|published| {
-            let first = published.is_none();
-            if first {
-                *published = Some(exit);
-            }
-            first
-        });
+        self.exit.publish(exit);
     }
 
     pub(super) fn has_ended(&self) -> bool {
@@ -145,25 +146,18 @@ impl Run {
     }
 
     /// Waits for the end of the process.
-    pub(super) async fn ended(&self) {
+    pub(crate) async fn ended(&self) {
         // The sender is in `self`.
         let _ = self.ended.subscribe().wait_for(|ended| *ended).await;
     }
 
     pub(crate) fn is_over(&self) -> bool {
-        self.exit.borrow().is_some()
+        self.exit.is_known()
     }
 
     /// Waits for the end of the process and of its output.
     pub(crate) async fn over(&self) -> Exit {
-        let mut exit = self.exit.subscribe();
-        loop {
-            if let Some(exit) = &*exit.borrow_and_update() {
-                return exit.clone();
-            }
-            // The sender is in `self`.
-            let _ = exit.changed().await;
-        }
+        self.exit.known().await
     }
 
     /// Notes a signal that is being sent now, unless the end was seen.

@@ -1,9 +1,12 @@
 //! Watches over a running task, whether or not anybody waits for it.
 
+use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
 
-use longshore_driver_api::{Error, ErrorKind, Result, SentFor, Signal, StatsSink};
+use longshore_driver_api::{
+    Error, ErrorKind, Exit, Loan, Result, SentFor, Signal, StatsSink, TaskHooks,
+};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -20,22 +23,41 @@ use crate::rule::Then;
 /// From the start of the process until its exit is published.
 pub(super) async fn supervise(run: Arc<Run>, attached: Attached, handle: Handle) {
     let _guard = PublishOnDrop(Arc::clone(&run));
-    let Attached { feed, stdout, stderr, stats, timings, started, power } = attached;
+    let Attached { feed, stdout, stderr, stats, loan, timings, started, power } = attached;
     let mut feeding = JoinSet::new();
     if let Some((from, to)) = feed {
         feeding.spawn_on(super::pump::feed(from, to), &handle);
     }
     let deliveries = Deliveries::start(&run, stdout, stderr, &handle);
-    let seen = Watch::new(&run, &handle, stats).until_over(power).await;
+    let seen = tokio::select! {
+        biased;
+        seen = Watch::new(&run, &handle, stats).until_over(power) => seen,
+        never = tell_of_loss(loan.as_ref()) => match never {},
+    };
+    let network = loan.as_ref().map(|(loan, _)| loan.report());
+    drop(loan);
     let over = Instant::now();
-    let mut exit = run.see(&seen);
+    let mut facts = run.see(&seen);
     feeding.shutdown().await;
     let lost = matches!(seen, Seen::Lost(_));
-    exit.output = deliveries.drain(&run, lost).await;
+    let output = deliveries.drain(&run, lost).await;
+    // A quick task may have ended by itself before all that it wrote was delivered.
+    facts.output_limit = run.will.lock().output_limit;
+    let mut exit = Exit::from_facts(facts);
+    exit.output = output;
     exit.timings = timings;
+    exit.network = network.unwrap_or_default();
     exit.timings.run = Some(over.duration_since(started));
     exit.timings.drain = Some(over.elapsed());
     run.publish(exit);
+}
+
+/// Tells when what the task has borrowed is lost, and goes on waiting for ever.
+async fn tell_of_loss(loan: Option<&(Arc<Loan>, Arc<dyn TaskHooks>)>) -> Infallible {
+    if let Some((loan, hooks)) = loan {
+        hooks.network_lost(&loan.until_lost().await);
+    }
+    std::future::pending().await
 }
 
 /// The runtime may end, or the owner be killed, before the task is over.
@@ -78,7 +100,8 @@ impl<'a> Watch<'a> {
         let run = self.run;
         let mut end = pin!(end_of(run, power));
         let mut deadline = pin!(deadline(run));
-        let period = run.driver.config.stats_interval.max(Duration::from_millis(1));
+        let period = run.spec().stats_interval.unwrap_or(run.driver.config.stats_interval);
+        let period = period.max(Duration::from_millis(1));
         let mut ticks = interval_at(Instant::now() + period, period);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut timed_out = false;

@@ -3,14 +3,17 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use longshore_conformance::{Fixture, Hosting, Scene};
-use longshore_driver_api::{Capabilities, Driver as _, DriverExt as _, LogDriver, Result, State};
-use longshore_driver_api::{PullPolicy, TaskSpec};
+use longshore_conformance::{Fixture, Hosting, Lend, Scene};
+use longshore_driver_api::{
+    Capabilities, Driver as _, DriverExt as _, Handle, LogDriver, PullPolicy, Result, State, Task,
+    TaskIo, TaskSpec,
+};
 use longshore_mock::{Config, Engine, MockDriver, Rule};
 
 use super::testee;
 
 const TESTEE: &str = "longshore/testee";
+const PULLABLE: &str = "longshore/pullable";
 const VOLUME: &str = "longshore/with-volume";
 const REJECTED: &str = "longshore/rejected";
 
@@ -25,9 +28,10 @@ impl InMemory {
         let engine = Engine::new();
         engine.unknown_images(None);
         for name in [TESTEE, REJECTED] {
-            engine.add_image(name, testee::image()).unwrap();
+            engine.add_image(name, testee::image().platform("linux/amd64")).unwrap();
         }
         engine.add_image(VOLUME, testee::image().volume("/data")).unwrap();
+        engine.publish_image(PULLABLE, testee::image()).unwrap();
         engine.remove_log_driver("syslog");
         Self { engine, limit }
     }
@@ -57,6 +61,7 @@ impl Fixture for InMemory {
     fn scene(&self) -> Scene {
         Scene::new(TESTEE)
             .with_volume(VOLUME)
+            .pullable(PULLABLE)
             .rejected(REJECTED)
             .broken_log(LogDriver::named("syslog"))
     }
@@ -88,5 +93,27 @@ impl Fixture for InMemory {
         self.engine.kill_owner(driver.owner());
         assert!(driver.ping().await.is_err(), "a dead owner's driver answers");
         Ok(Hosting::Yes)
+    }
+
+    async fn abandoned(&self, mut spec: TaskSpec, written: u64) -> Result<Option<Handle>> {
+        spec.pull = PullPolicy::Never;
+        let driver = self.engine.driver(self.config());
+        let (io, captured) = TaskIo::captured();
+        let container = driver.prepare(Task::new(spec).io(io)).await?;
+        let running = container.start().await?;
+        while (captured.stdout().len() as u64) < written {
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+        let handle = running.handle()?;
+        self.engine.kill_owner(driver.owner());
+        Ok(Some(handle))
+    }
+
+    async fn open_borrowing(&self, lend: Lend<'_>) -> Result<Option<Arc<MockDriver>>> {
+        // Placeholders are made whatever the driver under test can do.
+        let makes = Config::new().application("conformance");
+        let source = lend(Arc::new(self.engine.placeholders(makes)));
+        let config = self.config().namespaces(source).capabilities(self.limit);
+        Ok(Some(Arc::new(self.engine.driver(config))))
     }
 }

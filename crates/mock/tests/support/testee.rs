@@ -78,6 +78,13 @@ async fn done(process: &Process, act: Act) -> io::Result<Ended> {
             let world = serde_json::json!({ "args": process.args(), "env": env, "cwd": cwd });
             report(process, &world).await?;
         }
+        Act::Read(path) => process.stdout().write_all(&process.read_file(&path)?).await?,
+        Act::Fill { path, bytes } => {
+            let size = usize::try_from(bytes).map_err(io::Error::other)?;
+            process.write_file(&path, vec![1; size])?;
+            let filled = serde_json::json!({ "asked": bytes, "written": bytes, "errno": null });
+            report(process, &filled).await?;
+        }
         Act::Burn(time) => process.burn(time).await,
         Act::Alloc(bytes) => {
             let _memory = process.allocate(bytes).await;

@@ -12,7 +12,10 @@ pub(super) use variables::{Variable, variable, variables_of_file};
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use longshore::{ByteSize, NetworkMode, OutputLimit, PullPolicy, Seccomp, Ulimit};
+
+use crate::input;
 
 type Parsed<T> = Result<T, String>;
 
@@ -32,6 +35,19 @@ pub(super) enum SecurityOption {
     /// A profile that has yet to be read.
     SeccompFile(PathBuf),
     AppArmor(String),
+}
+
+/// Where a report goes. `-` is stdout to most, and stdout is the task's.
+pub(super) fn report() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|path| {
+        if input::is_stdin(&path) {
+            return Err(
+                "stdout is the task's: give a file, or a descriptor of its own such as /dev/fd/3; \
+                 ./- is a file of that name",
+            );
+        }
+        Ok(path)
+    })
 }
 
 pub(super) fn pair(text: &str) -> Parsed<(String, String)> {

@@ -58,16 +58,16 @@ fn a_mount_that_means_nothing_is_refused_with_its_reason() {
 
 #[test]
 fn a_volume_is_a_bind_if_its_source_is_a_path() {
-    let here = Path::new("/work/here");
+    let here = Path::new("/srv/here");
     for (text, expected) in [
         ("/d", longshore::Mount::anonymous_volume("/d")),
         ("data:/d", longshore::Mount::volume("data", "/d")),
         ("/a:/b", longshore::Mount::bind("/a", "/b")),
         ("/a:/b:ro", longshore::Mount::bind("/a", "/b").read_only()),
         ("/a:/b:ro,rw", longshore::Mount::bind("/a", "/b")),
-        (".:/b", longshore::Mount::bind("/work/here", "/b")),
-        ("./x:/b", longshore::Mount::bind("/work/here/x", "/b")),
-        ("../x:/b", longshore::Mount::bind("/work/x", "/b")),
+        (".:/b", longshore::Mount::bind("/srv/here", "/b")),
+        ("./x:/b", longshore::Mount::bind("/srv/here/x", "/b")),
+        ("../x:/b", longshore::Mount::bind("/srv/x", "/b")),
     ] {
         assert_eq!(volume_from(text, here), Ok(expected), "{text}");
     }

@@ -1,7 +1,5 @@
 //! Environment variables, from options and files.
 
-use std::path::Path;
-
 /// A variable with its value, or to be taken from the environment of this process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::run) struct Variable {
@@ -26,7 +24,7 @@ pub(in crate::run) fn variable(text: &str) -> Result<Variable, String> {
 /// # Errors
 ///
 /// The line that is no variable, without its value, which may be secret.
-pub(in crate::run) fn variables_of_file(path: &Path, text: &str) -> Result<Vec<Variable>, String> {
+pub(in crate::run) fn variables_of_file(file: &str, text: &str) -> Result<Vec<Variable>, String> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut variables = Vec::new();
     for (number, line) in (1..).zip(text.lines()) {
@@ -34,7 +32,7 @@ pub(in crate::run) fn variables_of_file(path: &Path, text: &str) -> Result<Vec<V
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        let wrong = |why: &str| format!("{}:{number}: {why}", path.display());
+        let wrong = |why: &str| format!("{file}:{number}: {why}");
         let variable = variable(line).map_err(|error| wrong(&error))?;
         if variable.name.contains(char::is_whitespace) {
             return Err(wrong("the name of the variable has white space in it"));

@@ -37,7 +37,7 @@ impl Rig {
             container: None,
         };
         let spec = TaskSpec::builder(image).args(["x"]).build().unwrap();
-        let files = Files { interactive: false, stats: None };
+        let files = Files { stdin: Stdin::Usual, stats: None };
         tokio::join!(
             on_driver(&self.driver, &spec, files, true, &mut self.signals, &mut ended),
             meanwhile(&self.engine, &self.sender),
@@ -158,4 +158,19 @@ async fn the_tasks_terminal_gets_the_size_of_ours() {
     };
     assert!(exit.is_success());
     driver.close().await.unwrap();
+}
+
+#[test]
+fn a_terminal_has_the_size_of_this_one_from_the_start_where_that_can_be() {
+    let here = Some(TtySize { rows: 24, columns: 80 });
+    let own = TtySize { rows: 31, columns: 97 };
+    let task = |tty| TaskSpec::builder("x").tty(tty);
+    let size = |spec: longshore::TaskSpecBuilder, able, here| {
+        sized(spec.build().unwrap(), able, here).tty_size
+    };
+    assert_eq!(size(task(true), true, here), here);
+    assert_eq!(size(task(true), true, None), None);
+    assert_eq!(size(task(true).tty_size(own), true, here), Some(own));
+    assert_eq!(size(task(true), false, here), None, "the engine would refuse the task");
+    assert_eq!(size(task(false), true, here), None);
 }

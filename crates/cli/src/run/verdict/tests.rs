@@ -105,6 +105,16 @@ fn a_child_that_was_killed_for_memory_is_mentioned_and_does_not_change_the_statu
 }
 
 #[test]
+fn where_the_main_process_may_have_been_killed_for_memory_the_opposite_is_not_said() {
+    let mut exit = exit(Outcome::Code(137));
+    exit.oom = OomEvidence::Seen;
+    exit.alternatives = vec![Outcome::Signal(Signal::KILL), Outcome::OutOfMemory];
+    let verdict = judged(&exit);
+    assert_eq!((verdict.status, verdict.notes.len()), (137, 1));
+    assert!(verdict.notes[0].ends_with("perhaps its main one too"), "{verdict:?}");
+}
+
+#[test]
 fn incomplete_output_outweighs_the_tasks_own_status() {
     for end in [StreamEnd::Cut, StreamEnd::Abandoned, StreamEnd::WriterFailed] {
         for outcome in [Outcome::Code(0), Outcome::Code(3), Outcome::OutOfMemory] {
@@ -180,4 +190,20 @@ fn a_lost_task_says_what_the_engine_said() {
     exit.engine_error = Some("connection refused".to_owned());
     let verdict = judged(&exit);
     assert!(verdict.notes[0].contains("connection refused"), "{verdict:?}");
+}
+
+#[test]
+fn what_became_of_a_borrowed_network_is_told_where_it_is_news() {
+    let with = |network| {
+        let mut exit = exit(Outcome::Code(3));
+        exit.network = network;
+        judged(&exit)
+    };
+    for quiet in [NetworkReport::Own, NetworkReport::Lent] {
+        assert_eq!(with(quiet), Verdict { status: 3, notes: Vec::new() });
+    }
+    let lost = with(NetworkReport::Lost("it was killed".to_owned()));
+    assert_eq!(lost.status, 3);
+    assert!(lost.notes[0].contains("was lost: it was killed"), "{lost:?}");
+    assert!(with(NetworkReport::FellBack).notes[0].contains("one of its own"));
 }

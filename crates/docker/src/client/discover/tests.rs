@@ -1,5 +1,6 @@
 //! Which engine is found in which world.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fs;
 
@@ -9,13 +10,14 @@ struct Host {
     home: tempfile::TempDir,
     vars: HashMap<&'static str, String>,
     sockets: Vec<PathBuf>,
+    warnings: RefCell<Vec<String>>,
 }
 
 impl Host {
     fn new() -> Self {
         let home = tempfile::tempdir().unwrap();
         let vars = HashMap::from([("HOME", home.path().display().to_string())]);
-        Self { home, vars, sockets: Vec::new() }
+        Self { home, vars, sockets: Vec::new(), warnings: RefCell::default() }
     }
 
     fn set(mut self, name: &'static str, value: &str) -> Self {
@@ -42,6 +44,7 @@ impl Host {
                 self.sockets.iter().any(|p| p == path)
                     || path.starts_with(&self.home) && path.exists()
             },
+            warn: &|text| self.warnings.borrow_mut().push(text.to_owned()),
         };
         discover_in(host, &world)
     }
@@ -113,8 +116,29 @@ fn a_context_that_does_not_exist_or_skips_verification_is_refused() {
 }
 
 #[test]
-fn a_broken_config_file_is_named() {
-    let host = Host::new().file(".docker/config.json", "{");
-    let error = host.find(None).unwrap_err().to_string();
-    assert!(error.contains(".docker/config.json is not what Docker writes"), "{error}");
+fn a_broken_config_file_chooses_no_context_and_is_told_with_its_place() {
+    let host = Host::new().file(".docker/config.json", "{\n  \"auths\": {,\n}");
+    assert_eq!(host.unix(), Path::new(DEFAULT_SOCKET));
+    let warning = host.warnings.borrow().join("\n");
+    assert!(warning.contains(".docker/config.json is not what Docker writes"), "{warning}");
+    assert!(warning.contains("line 2 column"), "{warning}");
+    let host = Host::new().file(".docker/config.json/folder", "");
+    assert_eq!(host.unix(), Path::new(DEFAULT_SOCKET));
+    let warning = host.warnings.borrow().join("\n");
+    assert!(warning.contains("config.json cannot be read"), "{warning}");
+}
+
+#[test]
+fn a_config_file_that_nobody_needs_is_not_read() {
+    let host = Host::new().file(".docker/config.json", "{").set("DOCKER_CONTEXT", "default");
+    assert_eq!(host.unix(), Path::new(DEFAULT_SOCKET));
+    let host = host.set("DOCKER_HOST", "tcp://env:1");
+    assert_eq!(host.find(None).unwrap().to_string(), "tcp://env:1");
+    assert_eq!(*host.warnings.borrow(), [""; 0]);
+}
+
+#[test]
+fn a_wrong_address_of_the_environment_is_told_with_the_variable() {
+    let error = Host::new().set("DOCKER_HOST", "garbage").find(None).unwrap_err().to_string();
+    assert!(error.starts_with("DOCKER_HOST: engine address `garbage`: give it as"), "{error}");
 }

@@ -47,6 +47,21 @@ async fn output_that_comes_with_the_head_in_one_piece_is_not_lost() {
 }
 
 #[tokio::test]
+async fn a_terminals_bytes_come_as_they_are_whatever_they_look_like() {
+    // The first eight look like the header of a frame.
+    let bytes = b"\x01\0\0\0\0\0\0\x04from a terminal\x1b[0m\x02";
+    let engine = ScriptedEngine::start(|_| upgrade(bytes));
+    let (from, _to) = client_of(&engine).attach("c", OUT).await.unwrap().split();
+    let mut demux = Demux::new(from, true);
+    let mut out = Vec::new();
+    while let Some((channel, bytes)) = demux.next().await.unwrap() {
+        assert_eq!(channel, Channel::Stdout);
+        out.extend_from_slice(bytes);
+    }
+    assert_eq!(out, bytes);
+}
+
+#[tokio::test]
 async fn the_end_of_input_is_told_while_output_still_comes() {
     let engine = ScriptedEngine::start(|_| {
         let mut script = upgrade(b"");

@@ -5,6 +5,8 @@ mod calls;
 mod connect;
 mod pull;
 mod streams;
+#[cfg(feature = "tls")]
+mod tls;
 
 #[path = "../../../tests/support/mod.rs"]
 #[expect(unreachable_pub, reason = "the module is shared with the integration tests")]

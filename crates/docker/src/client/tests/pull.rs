@@ -1,4 +1,4 @@
-//! Pulls through bollard over our transport.
+//! Pulls over the transport.
 
 use std::sync::Mutex;
 
@@ -82,6 +82,23 @@ async fn a_failure_in_the_middle_is_the_engines_and_a_cut_is_a_lost_connection()
     let (_, result) = pull(&engine).await;
     assert!(matches!(result, Err(ClientError::Reported(text)) if text == "denied"));
 
+    // Not every engine gives both.
+    for (line, expected) in [
+        (r#"{"error":"denied"}"#, "denied"),
+        (r#"{"errorDetail":{"code":1}}"#, "it failed without a reason"),
+    ] {
+        let engine = ScriptedEngine::start(move |_| {
+            let mut script = chunked();
+            script.extend([chunk(line.as_bytes()), Step::Send(b"0\r\n\r\n".to_vec())]);
+            script
+        });
+        let (_, result) = pull(&engine).await;
+        assert!(
+            matches!(&result, Err(ClientError::Reported(text)) if text == expected),
+            "{result:?}"
+        );
+    }
+
     let engine = ScriptedEngine::start(|_| {
         let mut script = chunked();
         script.push(chunk(b"{\"status\":\"Pulling\"}\r\n"));
@@ -104,7 +121,7 @@ async fn a_pull_that_stands_still_ends_by_its_idle_bound() {
 }
 
 #[tokio::test]
-async fn a_status_and_a_missing_engine_come_through_bollard_unharmed() {
+async fn a_status_and_a_missing_engine_are_told_as_they_are() {
     let engine = ScriptedEngine::start(|_| json(404, r#"{"message":"pull access denied for x"}"#));
     let (_, result) = pull(&engine).await;
     assert!(result.unwrap_err().is_not_found());

@@ -136,6 +136,7 @@ async fn a_helper_that_is_not_there_is_named_with_the_remedy() {
         let error = helpers.ask(&json!({ "credsStore": name }), "ghcr.io/a").await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
         assert!(error.to_string().contains("install it"), "{error}");
+        assert!(error.to_string().contains("which the configuration text names"), "{error}");
     }
     for name in [json!("../../bin/sh"), json!("a b"), json!(7)] {
         let config = json!({ "credHelpers": { "ghcr.io": name } });

@@ -198,6 +198,19 @@ async fn the_first_credential_of_a_chain_counts_and_an_error_ends_it() {
     assert_eq!(Chain::new().credential(&image("ghcr.io/a")).await.unwrap(), None);
 }
 
+#[tokio::test]
+async fn a_source_that_could_not_be_read_is_an_error_only_when_it_is_asked() {
+    let one = StaticCredentials::new().with("ghcr.io", Credential::password("ann", "one")).unwrap();
+    let broken = InlineConfig::parse("{\n").unwrap_err();
+    let chain = Chain::new().then(one).then_error(broken);
+    assert_eq!(chain.credential(&image("ghcr.io/a")).await.unwrap(), password("one"));
+    for _ in 0..2 {
+        let error = chain.credential(&image("quay.io/a")).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        assert!(error.to_string().contains("line 2 column 0"), "{error}");
+    }
+}
+
 #[derive(Debug)]
 struct Hook(Result<Option<Credential>, ErrorKind>);
 

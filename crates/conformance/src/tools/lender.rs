@@ -1,0 +1,139 @@
+//! A source of namespaces that has one placeholder, lends it when it is told to, and counts.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use longshore_driver_api::{
+    Error, ErrorKind, NamespaceLease, NamespaceRequest, NamespaceSource, Namespaces, NetworkMode,
+    Placeholder, PlaceholderSpec, Placeholders, Result, WhenEmpty,
+};
+use tokio::sync::{OnceCell, watch};
+
+/// One placeholder, made when the first task asks for it.
+#[derive(Debug)]
+pub(crate) struct Lender {
+    placeholders: Arc<dyn Placeholders>,
+    made: OnceCell<Arc<dyn Placeholder>>,
+    books: Arc<Books>,
+}
+
+/// What a case sees of a lender, also after it was handed to a driver.
+#[derive(Debug)]
+pub(crate) struct Books {
+    out: AtomicUsize,
+    generation: AtomicU64,
+    requests: Mutex<Vec<NamespaceRequest>>,
+    lost: watch::Sender<Option<String>>,
+}
+
+impl Lender {
+    pub(crate) fn new(placeholders: Arc<dyn Placeholders>, books: Arc<Books>) -> Self {
+        Self { placeholders, made: OnceCell::new(), books }
+    }
+
+    async fn placeholder(&self) -> Result<&Arc<dyn Placeholder>> {
+        self.made
+            .get_or_try_init(|| async {
+                let spec = PlaceholderSpec::new("conformance-placeholder", NetworkMode::Bridge);
+                let placeholder = self.placeholders.make(&spec).await?;
+                placeholder.start().await?;
+                Ok(placeholder)
+            })
+            .await
+    }
+}
+
+impl Books {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            out: AtomicUsize::new(0),
+            generation: AtomicU64::new(0),
+            requests: Mutex::default(),
+            lost: watch::Sender::new(None),
+        })
+    }
+
+    /// How many leases are out.
+    pub(crate) fn out(&self) -> usize {
+        self.out.load(Ordering::SeqCst)
+    }
+
+    /// What was asked for so far.
+    pub(crate) fn requests(&self) -> Vec<NamespaceRequest> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Tells those who have a lease that there is nothing behind it any more.
+    pub(crate) fn lose(&self, why: &str) {
+        self.lost.send_replace(Some(why.to_owned()));
+    }
+}
+
+#[async_trait]
+impl NamespaceSource for Lender {
+    async fn lease(&self, request: NamespaceRequest) -> Result<Option<Box<dyn NamespaceLease>>> {
+        let books = &self.books;
+        books.requests.lock().unwrap_or_else(PoisonError::into_inner).push(request);
+        let placeholder = self.placeholder().await?;
+        let lent = books.out.compare_exchange(0, 1, Ordering::SeqCst, Ordering::SeqCst);
+        match (lent, request.when_empty) {
+            (Ok(_), _) => Ok(Some(Box::new(Lent {
+                namespaces: placeholder.namespaces().clone(),
+                generation: books.generation.fetch_add(1, Ordering::SeqCst),
+                books: Arc::clone(books),
+            }))),
+            (Err(_), Some(WhenEmpty::FallBack)) => Ok(None),
+            (Err(_), _) => {
+                Err(Error::new(ErrorKind::PoolEmpty, "lease").message("the only one is lent"))
+            }
+        }
+    }
+
+    async fn close(&self) -> Result<()> {
+        if let Some(placeholder) = self.made.get() {
+            placeholder.stop().await?;
+        }
+        self.placeholders.close().await
+    }
+}
+
+/// The lease that is out.
+#[derive(Debug)]
+struct Lent {
+    namespaces: Namespaces,
+    generation: u64,
+    books: Arc<Books>,
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        self.books.out.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[async_trait]
+impl NamespaceLease for Lent {
+    fn namespaces(&self) -> &Namespaces {
+        &self.namespaces
+    }
+
+    fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    fn lost(&self) -> Option<String> {
+        self.books.lost.borrow().clone()
+    }
+
+    async fn until_lost(&self) -> String {
+        let mut lost = self.books.lost.subscribe();
+        loop {
+            if let Some(why) = self.lost() {
+                return why;
+            }
+            // The sender is in the books.
+            let _ = lost.changed().await;
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! What a handle keeps of a task.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use longshore_driver_api::{Error, ErrorKind, Handle, Result, TaskSpec};
+use serde::{Deserialize, Serialize};
+
+use crate::container::core::Core;
+use crate::running::keeps_output;
+
+const BACKEND: &str = "docker";
+const VERSION: u32 = 1;
+
+/// What a handle keeps of a task.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Kept {
+    /// The engine's own id.
+    pub(super) engine: String,
+    /// The engine's process, where it could be seen.
+    pub(super) process: Option<String>,
+    /// The container's id on the engine.
+    pub(super) container: String,
+    /// The task, without what can hold secrets.
+    pub(super) task: TaskSpec,
+    /// How long it had run, frozen time left out.
+    pub(super) ran: Duration,
+    /// How long it had been frozen.
+    pub(super) frozen: Duration,
+    /// Whether it was frozen.
+    pub(super) held: bool,
+}
+
+impl Kept {
+    /// What is in a handle.
+    pub(super) fn of(handle: &Handle) -> Result<Self> {
+        handle.state(BACKEND, VERSION)
+    }
+}
+
+/// What a task can be taken up again by.
+pub(crate) fn handle(core: &Core, id: &str) -> Result<Handle> {
+    if core.spec.recoverable_for.is_none() {
+        return Err(Error::new(ErrorKind::InvalidState, "handle")
+            .message(format!("{} is not recoverable", core.subject()))
+            .remedy("say for how long when it is made (recoverable_for)"));
+    }
+    let (ran, frozen, held) = {
+        let clock = core.clock.lock();
+        let ran = clock.ran();
+        (ran, clock.all().saturating_sub(ran), clock.is_held())
+    };
+    let kept = Kept {
+        engine: core.shared.engine.id.clone(),
+        process: core.shared.engine.process.clone(),
+        container: id.to_owned(),
+        task: core.spec.without_secrets(),
+        ran,
+        frozen,
+        held,
+    };
+    let [stdout, stderr] = core.delivered.each_ref().map(|at| at.load(Ordering::Relaxed));
+    let keeps = keeps_output(&core.options().body);
+    Ok(Handle::new(BACKEND, VERSION, &kept)?.at(stdout, stderr).keeping_output(keeps))
+}

@@ -1,0 +1,114 @@
+//! The engine's clock, by which everything about a container is dated. What differs between it and
+//! the clocks of its users makes no difference then.
+
+use std::time::Duration;
+
+use longshore_driver_api::{Error, Result};
+use longshore_stats::Timestamp;
+
+use super::kept::Kept;
+use crate::client::api::DockerApi;
+use crate::client::error::ClientError;
+use crate::client::reply::State;
+use crate::error::engine_error;
+use crate::retry::again;
+use crate::running::Clock;
+
+/// The time on the engine's clock.
+pub(crate) async fn engine_time(api: &dyn DockerApi, op: &'static str) -> Result<Timestamp> {
+    let failed = |error| engine_error(op, "the engine's time", error);
+    let info = again("info", || api.info()).await.map_err(failed)?;
+    time(&info.system_time).map_err(failed)
+}
+
+/// A time as the engine writes it.
+pub(super) fn time(text: &str) -> std::result::Result<Timestamp, ClientError> {
+    text.parse().map_err(|error| ClientError::Protocol(format!("a time of the engine: {error}")))
+}
+
+/// This much later.
+pub(crate) fn later(time: Timestamp, by: Duration) -> Timestamp {
+    let nanos = time.unix_nanos().saturating_add_unsigned(by.as_nanos());
+    Timestamp::from_unix_nanos(i64::try_from(nanos).unwrap_or(i64::MAX))
+}
+
+/// From one time to another; nothing if a clock was set back in between.
+fn between(from: Timestamp, to: Timestamp) -> Duration {
+    let nanos = to.unix_nanos().saturating_sub(from.unix_nanos());
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(0))
+}
+
+/// The clock of a task that goes on, or has ended meanwhile.
+pub(super) fn clock(kept: &Kept, state: &State, now: Timestamp) -> Result<Clock> {
+    let unreadable = |error| -> Error { engine_error("recover", "the container's times", error) };
+    let started = time(&state.started_at).map_err(unreadable)?;
+    let until = if state.running { now } else { time(&state.finished_at).map_err(unreadable)? };
+    let all = between(started, until).max(kept.ran.saturating_add(kept.frozen));
+    // Whoever has it frozen when the handle is taken, and does no more, keeps its time.
+    let ran = if kept.held && state.paused {
+        kept.ran
+    } else {
+        all.saturating_sub(kept.frozen).max(kept.ran)
+    };
+    Ok(Clock::resume(kept.task.timeout, ran, all))
+}
+
+#[cfg(test)]
+mod tests {
+    use longshore_driver_api::TaskSpec;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn kept(ran: u32, frozen: u32, held: bool) -> Kept {
+        Kept {
+            engine: String::new(),
+            process: None,
+            container: String::new(),
+            task: TaskSpec::builder("x").timeout(SECOND * 60).build().unwrap(),
+            ran: SECOND * ran,
+            frozen: SECOND * frozen,
+            held,
+        }
+    }
+
+    fn state(running: bool, paused: bool) -> State {
+        State {
+            running,
+            paused,
+            started_at: "2026-01-01T00:00:00.5Z".to_owned(),
+            finished_at: "2026-01-01T00:00:30.5Z".to_owned(),
+            ..State::default()
+        }
+    }
+
+    #[track_caller]
+    fn check(kept: &Kept, state: &State, now: &str, ran: u32, all: u32) {
+        let clock = clock(kept, state, now.parse().unwrap()).unwrap();
+        assert_eq!((clock.ran(), clock.all()), (SECOND * ran, SECOND * all));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_time_without_an_owner_counts_unless_the_task_was_frozen() {
+        let now = "2026-01-01T00:00:50.5Z";
+        check(&kept(10, 0, false), &state(true, false), now, 50, 50);
+        check(&kept(10, 5, false), &state(true, false), now, 45, 50);
+        check(&kept(10, 5, true), &state(true, true), now, 10, 50);
+        // It was let go by somebody.
+        check(&kept(10, 5, true), &state(true, false), now, 45, 50);
+        // It has ended.
+        check(&kept(10, 5, false), &state(false, false), now, 25, 30);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_that_was_set_back_takes_no_time_away() {
+        check(&kept(10, 5, false), &state(true, false), "2025-12-31T23:00:00Z", 10, 15);
+    }
+
+    #[test]
+    fn a_time_that_is_none_is_told() {
+        let broken = State { started_at: "yesterday".to_owned(), ..state(true, false) };
+        assert!(clock(&kept(0, 0, false), &broken, Timestamp::MAX).is_err());
+    }
+}

@@ -1,0 +1,310 @@
+//! The image cache on a scripted engine: what goes, what stays, and what is never asked twice.
+
+#[path = "support/stage.rs"]
+#[expect(dead_code, reason = "other tests use the rest of it")]
+mod stage;
+#[expect(unreachable_pub, reason = "the module is shared with the unit tests")]
+#[expect(dead_code, reason = "other tests use the rest of it")]
+mod support;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use longshore_docker::DockerDriver;
+use longshore_driver_api::{
+    ByteSize, Container, ContainerExt as _, Driver, ErrorKind, Task, TaskSpec,
+};
+use serde_json::{Value, json};
+use support::{Request, Script, ScriptedEngine, Step, usual};
+
+/// Whatever happens has happened by then.
+const LONG: Duration = Duration::from_secs(30);
+
+/// One image of ten bytes.
+#[derive(Debug, Clone)]
+struct Image {
+    id: String,
+    tags: Vec<String>,
+    shared: u64,
+    refused: bool,
+    used: bool,
+    parent: String,
+}
+
+fn image(name: &str) -> Image {
+    Image {
+        id: format!("sha256:{name}"),
+        tags: vec![format!("{name}:latest")],
+        shared: 0,
+        refused: false,
+        used: false,
+        parent: String::new(),
+    }
+}
+
+/// The images of an engine.
+#[derive(Debug, Default)]
+struct World {
+    images: Vec<Image>,
+    layers: u64,
+    deleted: Vec<String>,
+    listed: usize,
+}
+
+impl World {
+    fn find(&self, name: &str) -> Option<usize> {
+        let full = if name.contains(':') { name.to_owned() } else { format!("{name}:latest") };
+        let full = full.strip_prefix("docker.io/library/").unwrap_or(&full);
+        self.images
+            .iter()
+            .position(|image| image.id == full || image.tags.iter().any(|t| t == full))
+    }
+
+    fn list(&self) -> Vec<Value> {
+        let one = |(nth, image): (usize, &Image)| {
+            json!({"Id": image.id, "RepoTags": image.tags, "RepoDigests": null, "Size": 10,
+                "SharedSize": image.shared, "ParentId": image.parent, "Created": nth})
+        };
+        self.images.iter().enumerate().map(one).collect()
+    }
+
+    fn delete(&mut self, name: &str) -> Script {
+        self.deleted.push(name.to_owned());
+        let Some(at) = self.find(name) else {
+            return support::json(404, r#"{"message":"No such image"}"#);
+        };
+        if self.images[at].refused {
+            return support::json(409, r#"{"message":"conflict: unable to delete"}"#);
+        }
+        self.images[at].tags.retain(|tag| tag != name);
+        if self.images[at].tags.is_empty() {
+            self.images.remove(at);
+        }
+        support::json(200, "[]")
+    }
+}
+
+fn answer(world: &Mutex<World>, request: &Request) -> Option<Script> {
+    let mut world = world.lock().unwrap();
+    let path = request.line.split_once(' ')?.1.to_owned();
+    let name = || path.split_once("/images/").map(|(_, name)| name.to_owned()).unwrap_or_default();
+    if request.is("GET /system/df") {
+        world.listed += 1;
+        let usage = json!({"LayersSize": world.layers, "Images": world.list()});
+        return Some(support::json(200, &usage.to_string()));
+    }
+    if request.is("GET /images/json") {
+        return Some(support::json(200, &Value::from(world.list()).to_string()));
+    }
+    if request.is("GET /containers/json") {
+        let used = world
+            .images
+            .iter()
+            .any(|image| image.used && path.contains(&image.id.replace(':', "%3A")));
+        return Some(support::json(200, if used { r#"[{"Id":"c9"}]"# } else { "[]" }));
+    }
+    if request.is("GET /images/") {
+        let name = name();
+        let found = world.find(name.strip_suffix("/json")?);
+        return Some(match found {
+            Some(at) => {
+                support::json(200, &json!({"Id": world.images[at].id, "Size": 10}).to_string())
+            }
+            None => support::json(404, r#"{"message":"No such image"}"#),
+        });
+    }
+    request.is("DELETE /images/").then(|| world.delete(&name()))
+}
+
+/// A driver on such an engine.
+struct Stage {
+    driver: DockerDriver,
+    world: Arc<Mutex<World>>,
+    _engine: ScriptedEngine,
+}
+
+impl Stage {
+    async fn new(world: World, limit: u64, run_dir: &Path, state: &Path) -> Self {
+        let world = Arc::new(Mutex::new(world));
+        let told = Arc::clone(&world);
+        let engine = ScriptedEngine::usual_but(move |request| answer(&told, request));
+        let mut config = stage::config(&engine, run_dir);
+        config.image_clean_max_size = Some(ByteSize(limit));
+        config.image_clean_exempt_tags = vec!["busybox".to_owned()];
+        config.image_clean_state_file = Some(state.to_owned());
+        let driver = DockerDriver::open(config).await.unwrap();
+        Self { driver, world, _engine: engine }
+    }
+
+    async fn container(&self, image: &str) -> Arc<dyn Container> {
+        let task = Task::new(TaskSpec::builder(image).build().unwrap());
+        let container = self.driver.container(task).unwrap();
+        container.ensure_image().await.unwrap();
+        container
+    }
+
+    fn names(&self) -> Vec<String> {
+        let world = self.world.lock().unwrap();
+        world.images.iter().map(|image| image.id.replace("sha256:", "")).collect()
+    }
+
+    /// Waits until just these images are left, and for a while longer that no more go.
+    async fn left(&self, expected: &[&str]) {
+        let left = async {
+            while self.names() != expected {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let in_time = tokio::time::timeout(LONG, left).await.is_ok();
+        assert!(in_time, "{:?}", self.world.lock().unwrap());
+        let listed = self.world.lock().unwrap().listed;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert_eq!(self.names(), expected);
+        let again = self.world.lock().unwrap().listed - listed;
+        assert!(again <= 1, "it does not come to rest");
+    }
+}
+
+fn world(images: Vec<Image>) -> World {
+    let layers = images.len() as u64 * 10;
+    World { images, layers, ..World::default() }
+}
+
+#[tokio::test]
+async fn the_least_recently_used_goes_and_none_in_use_or_exempt() {
+    let folder = tempfile::tempdir().unwrap();
+    let images = vec![image("busybox"), image("a"), image("b"), image("c")];
+    let stage = Stage::new(world(images), 1000, folder.path(), &folder.path().join("s1")).await;
+    let (a, b) = (stage.container("a").await, stage.container("b").await);
+    stage.left(&["busybox", "a", "b", "c"]).await;
+    b.close().await.unwrap();
+    let usage = stage.driver.image_cache().unwrap();
+    assert_eq!((usage.images, usage.busy, usage.exempt, usage.total), (4, 1, 1, 40));
+    stage.driver.close().await.unwrap();
+    drop(a);
+
+    // The same with a limit that leaves room for two: who was used last is known from the file.
+    let images = vec![image("busybox"), image("b"), image("a"), image("c")];
+    let stage = Stage::new(world(images), 1000, folder.path(), &folder.path().join("s1")).await;
+    let a = stage.container("a").await;
+    let b = stage.container("b").await;
+    a.close().await.unwrap();
+    b.close().await.unwrap();
+    stage.driver.close().await.unwrap();
+    let images = vec![image("busybox"), image("b"), image("a"), image("c")];
+    let stage = Stage::new(world(images), 20, folder.path(), &folder.path().join("s1")).await;
+    // c was never used; then a and b, in the order of their last use.
+    stage.left(&["busybox", "b"]).await;
+    stage.driver.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_image_in_use_goes_when_its_last_container_is_closed() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("s");
+    let images = vec![image("a"), image("b")];
+    let stage = Stage::new(world(images), 20, folder.path(), &state).await;
+    let (one, two) = (stage.container("a").await, stage.container("a").await);
+    let b = stage.container("b").await;
+    stage.left(&["a", "b"]).await;
+    {
+        let mut world = stage.world.lock().unwrap();
+        world.images.push(image("c"));
+        world.layers = 30;
+    }
+    let c = stage.container("c").await;
+    c.pull_image().await.unwrap();
+    stage.left(&["a", "b", "c"]).await;
+    one.close().await.unwrap();
+    // Closing twice gives it free once.
+    one.close().await.unwrap();
+    stage.left(&["a", "b", "c"]).await;
+    drop(two);
+    stage.left(&["b", "c"]).await;
+    drop((b, c));
+    stage.driver.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_the_engine_refuses_is_asked_once_and_the_next_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut images = vec![image("a"), image("b"), image("c"), image("d"), image("e")];
+    images[0].refused = true;
+    images[1].used = true;
+    images[2].parent = "sha256:x".to_owned();
+    images[4].parent = "sha256:c".to_owned();
+    let stage = Stage::new(world(images), 40, folder.path(), &folder.path().join("s")).await;
+    stage.left(&["a", "b", "c", "e"]).await;
+    // From an image in use, or under another one, no name was taken.
+    assert_eq!(stage.world.lock().unwrap().deleted, ["a:latest", "d:latest", "sha256:d"]);
+    assert_eq!(stage.driver.image_cache().unwrap().kept, 3);
+    stage.driver.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_image_goes_with_all_its_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut images = vec![image("a"), image("b"), image("c")];
+    images[0].tags.push("r.io/x:1".to_owned());
+    images[1].tags = Vec::new();
+    let stage = Stage::new(world(images), 10, folder.path(), &folder.path().join("s")).await;
+    stage.left(&["c"]).await;
+    let deleted = stage.world.lock().unwrap().deleted.clone();
+    assert_eq!(deleted, ["a:latest", "r.io/x:1", "sha256:a", "sha256:b"]);
+    stage.driver.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn layers_in_common_are_counted_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut images = vec![image("a"), image("b"), image("c")];
+    for image in &mut images {
+        image.shared = 8;
+    }
+    // Three times two bytes, and eight in common.
+    let world = World { images, layers: 14, ..World::default() };
+    let stage = Stage::new(world, 14, folder.path(), &folder.path().join("s")).await;
+    stage.left(&["a", "b", "c"]).await;
+    assert_eq!(stage.driver.image_cache().unwrap().total, 14);
+    stage.driver.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_image_that_went_between_the_look_and_the_hold_is_not_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("s");
+    let stage = Stage::new(world(vec![image("a")]), 5, folder.path(), &state).await;
+    let task = Task::new(
+        TaskSpec::builder("a").pull(longshore_driver_api::PullPolicy::Never).build().unwrap(),
+    );
+    let container = stage.driver.container(task).unwrap();
+    // Whoever comes first: a container that has its image keeps it, and one that has not says so.
+    match container.ensure_image().await {
+        Ok(()) => stage.left(&["a"]).await,
+        Err(error) => {
+            assert_eq!(error.kind(), ErrorKind::ImageNotFound);
+            stage.left(&[]).await;
+        }
+    }
+    container.close().await.unwrap();
+    stage.left(&[]).await;
+    stage.driver.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_engine_that_does_not_list_its_images_holds_up_nothing() {
+    let engine = ScriptedEngine::start(|request| {
+        let df = request.is("GET /system/df");
+        if df { vec![Step::Hold] } else { usual(request) }
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = stage::config(&engine, folder.path());
+    config.image_clean_max_size = Some(ByteSize(1));
+    let driver = DockerDriver::open(config).await.unwrap();
+    let task = Task::new(TaskSpec::builder("a").build().unwrap());
+    let container = driver.container(task).unwrap();
+    container.ensure_image().await.unwrap();
+    container.close().await.unwrap();
+    tokio::time::timeout(LONG, driver.close()).await.expect("closing does not wait").unwrap();
+}

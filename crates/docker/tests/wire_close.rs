@@ -1,0 +1,111 @@
+//! Freezing and removing on an engine that contradicts itself, fails or is late.
+
+#[path = "support/stage.rs"]
+#[expect(dead_code, reason = "other tests use the rest of it")]
+mod stage;
+#[expect(unreachable_pub, reason = "the module is shared with the unit tests")]
+#[expect(dead_code, reason = "other tests use the rest of it")]
+mod support;
+#[path = "support/until.rs"]
+mod until;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use longshore_driver_api::{DriverExt as _, Outcome, State, Task, TaskIo, TaskSpec};
+use stage::Stage;
+use support::{Step, empty, json, waited};
+use until::until;
+
+#[tokio::test]
+async fn an_engine_that_contradicts_itself_about_freezing_is_asked_until_it_agrees() {
+    let unpaused = AtomicUsize::new(0);
+    let stage = Stage::brief(move |request| {
+        if request.is("POST /containers/c1/wait") {
+            return Some(vec![support::chunked().remove(0), Step::Hold]);
+        }
+        if request.is("GET /containers/c1/json") {
+            let frozen = r#"{"State":{"Status":"paused","Running":true,"Paused":true}}"#;
+            return Some(json(200, frozen));
+        }
+        let unpause = request.is("POST /containers/c1/unpause");
+        (unpause && unpaused.fetch_add(1, Ordering::Relaxed) == 0)
+            .then(|| json(500, r#"{"message":"Container c1 is not paused"}"#))
+    })
+    .await;
+    let container = stage.prepared().await;
+    let _running = container.start().await.unwrap();
+    container.freeze().await.unwrap();
+    assert_eq!(container.state(), State::Frozen);
+    container.unfreeze().await.unwrap();
+    assert_eq!(container.state(), State::Running);
+    assert_eq!(stage.engine.count("POST /containers/c1/unpause"), 2);
+}
+
+#[tokio::test]
+async fn a_frozen_container_that_cannot_be_removed_is_thawed_first() {
+    let thawed = AtomicUsize::new(0);
+    let stage = Stage::brief(move |request| {
+        if request.is("POST /containers/c1/unpause") {
+            thawed.fetch_add(1, Ordering::Relaxed);
+            return Some(empty(204));
+        }
+        (request.is("DELETE /containers/c1") && thawed.load(Ordering::Relaxed) == 0).then(|| {
+            json(500, r#"{"message":"tried to kill container, but did not receive an exit event"}"#)
+        })
+    })
+    .await;
+    stage.prepared().await.close().await.unwrap();
+    assert_eq!(stage.engine.count("DELETE /containers/c1"), 2);
+}
+
+#[tokio::test]
+async fn a_removal_that_is_under_way_is_waited_for() {
+    let looked = Arc::new(AtomicUsize::new(0));
+    let looks = Arc::clone(&looked);
+    let stage = Stage::brief(move |request| {
+        if request.is("DELETE /containers/c1") {
+            let message = "removal of container c1 is already in progress";
+            return Some(json(409, &format!("{{\"message\":\"{message}\"}}")));
+        }
+        request.is("GET /containers/c1/json").then(|| match looks.fetch_add(1, Ordering::Relaxed) {
+            0..3 => json(200, r#"{"State":{"Status":"removing"}}"#),
+            _ => json(404, r#"{"message":"No such container: c1"}"#),
+        })
+    })
+    .await;
+    stage.prepared().await.close().await.unwrap();
+    assert_eq!(looked.load(Ordering::Relaxed), 4);
+}
+
+#[tokio::test]
+async fn a_task_whose_end_by_closing_is_told_before_its_start_is_was_cancelled() {
+    let closed = Arc::new(tokio::sync::Notify::new());
+    let on = Arc::clone(&closed);
+    let stage = Stage::brief(move |request| match () {
+        () if request.is("POST /containers/c1/start") => {
+            let mut script = vec![Step::Until(Arc::clone(&on))];
+            script.extend(empty(204));
+            Some(script)
+        }
+        // The removal kills it, and that is known at once.
+        () if request.is("POST /containers/c1/wait") => Some(waited(Duration::ZERO, 137)),
+        () => None,
+    })
+    .await;
+    let (io, _output) = TaskIo::captured();
+    let task = Task::new(TaskSpec::builder("x").build().unwrap()).io(io);
+    let container = stage.driver.prepare(task).await.unwrap();
+    let starting = tokio::spawn({
+        let container = Arc::clone(&container);
+        async move { container.start().await }
+    });
+    until("the start is asked for", async || stage.engine.count("POST /containers/c1/start") > 0)
+        .await;
+    container.close().await.unwrap();
+    closed.notify_one();
+    let running = starting.await.unwrap().unwrap();
+    let exit = running.wait().await;
+    assert_eq!(exit.outcome, Outcome::Cancelled, "{exit:?}");
+}

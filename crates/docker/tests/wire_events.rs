@@ -1,0 +1,265 @@
+//! What a scripted engine tells by itself: ends, kills for want of memory, health; and that nothing
+//! depends on it.
+
+#[path = "support/stage.rs"]
+#[expect(dead_code, reason = "other tests use the rest of it")]
+mod stage;
+#[expect(unreachable_pub, reason = "the module is shared with the unit tests")]
+#[expect(dead_code, reason = "other tests use the rest of it")]
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use longshore_docker::DockerConfig;
+use longshore_driver_api::{
+    ByteSize, DriverExt as _, ErrorKind, Exit, HealthCheck, OomEvidence, Outcome, Result, TaskSpec,
+    TaskSpecBuilder,
+};
+use stage::Stage;
+use support::{Request, Script, Step, chunk, chunked, json, quiet, waited};
+
+/// One event of the container that the script makes.
+fn event(nanos: i64, action: &str, attributes: &str) -> Step {
+    let text = format!(
+        r#"{{"Type":"container","Action":"{action}","Actor":{{"ID":"c1","Attributes":{{{attributes}}}}},"timeNano":{nanos}}}"#
+    );
+    chunk(format!("{text}\n").as_bytes())
+}
+
+/// What an engine tells from the start of the container on, which has no labels of note.
+fn stream(events: Vec<Step>) -> Script {
+    stream_of(r#""longshore.task":"t""#, events)
+}
+
+/// The same of a container with these labels: an engine copies them into the attributes of all that
+/// it tells, over what it has to say itself.
+fn stream_of(labels: &str, events: Vec<Step>) -> Script {
+    let mut script = chunked();
+    script.push(event(1, "start", labels));
+    script.extend(events);
+    script.push(Step::Hold);
+    script
+}
+
+/// A stream that ends at once.
+fn ends() -> Script {
+    let mut script = chunked();
+    script.push(Step::Send(b"0\r\n\r\n".to_vec()));
+    script
+}
+
+/// An engine whose stream of events ends at once until the task was started. Then it tells
+/// `events`, each stream the next of them. A wait is not answered for a long time.
+async fn stage(
+    events: Vec<Script>,
+    special: impl Fn(&Request) -> Option<Script> + Send + Sync + 'static,
+) -> Stage {
+    let started = Arc::new(AtomicUsize::new(0));
+    let streams = AtomicUsize::new(0);
+    let special = move |request: &Request| {
+        if let Some(script) = special(request) {
+            return Some(script);
+        }
+        if request.is("POST /containers/c1/start") {
+            started.fetch_add(1, Ordering::SeqCst);
+        }
+        if request.is("GET /events") {
+            if started.load(Ordering::SeqCst) == 0 {
+                return Some(ends());
+            }
+            let next = streams.fetch_add(1, Ordering::SeqCst);
+            return Some(events.get(next).cloned().unwrap_or_else(quiet));
+        }
+        if request.is("POST /containers/c1/wait") {
+            return Some(waited(Duration::from_secs(20), 9));
+        }
+        None
+    };
+    // A killed task whose wait is not answered is given up after it.
+    let change = |config: &mut DockerConfig| config.timeouts.work = Duration::from_secs(1);
+    Stage::new(change, special).await
+}
+
+async fn run(stage: &Stage, spec: TaskSpecBuilder) -> Result<Exit> {
+    let run = stage.driver.run_task(spec.build().unwrap());
+    tokio::time::timeout(Duration::from_secs(15), run).await.expect("it does not wait")
+}
+
+fn task() -> TaskSpecBuilder {
+    TaskSpec::builder("x")
+}
+
+#[tokio::test]
+async fn an_end_that_is_told_is_the_result_without_another_question() {
+    let die = event(7, "die", r#""exitCode":"3""#);
+    let stage = stage(vec![stream(vec![die])], |_| None).await;
+    let exit = run(&stage, task()).await.unwrap();
+    assert_eq!((exit.outcome, exit.oom), (Outcome::Code(3), OomEvidence::None), "{exit:?}");
+    assert_eq!(stage.engine.count("GET /containers/c1/json"), 0);
+    assert!(stage.engine.lines().iter().any(|line| {
+        line.contains("/events?filters=") && line.contains("longshore.application")
+    }));
+}
+
+#[tokio::test]
+async fn a_code_that_a_label_may_have_written_is_not_believed() {
+    let die = || event(7, "die", r#""exitCode":"0""#);
+    let mut unknown = chunked();
+    unknown.extend([die(), Step::Hold]);
+    for (what, told) in [
+        ("a label of that name", stream_of(r#""exitCode":"0""#, vec![die()])),
+        ("a label of that name without a code", stream_of(r#""exitCode":"""#, vec![die()])),
+        (
+            "a label of Podman's name",
+            stream_of(
+                r#""containerExitCode":"0""#,
+                vec![event(7, "die", r#""containerExitCode":"0""#)],
+            ),
+        ),
+        ("labels that were not told", unknown),
+    ] {
+        let stage = stage(vec![told], |request| {
+            request.is("POST /containers/c1/wait").then(|| waited(Duration::from_millis(700), 7))
+        })
+        .await;
+        let exit = run(&stage, task()).await.unwrap();
+        assert_eq!(exit.outcome, Outcome::Code(7), "{what}: {exit:?}");
+    }
+}
+
+#[tokio::test]
+async fn memory_that_ran_out_is_evidence_as_soon_as_it_is_told() {
+    let events = vec![event(6, "oom", ""), event(7, "die", r#""exitCode":"1""#)];
+    let stage = stage(vec![stream(events)], |_| None).await;
+    let exit = run(&stage, task()).await.unwrap();
+    assert_eq!((exit.outcome, exit.oom), (Outcome::Code(1), OomEvidence::Seen), "{exit:?}");
+}
+
+#[tokio::test]
+async fn with_a_limit_of_memory_the_engine_is_asked_all_the_same() {
+    let die = event(7, "die", r#""exitCode":"1""#);
+    let killed = r#"{"Id":"c1","State":{"Status":"exited","OOMKilled":true,"ExitCode":1}}"#;
+    let stage = stage(vec![stream(vec![die])], move |request| {
+        request.is("GET /containers/c1/json").then(|| json(200, killed))
+    })
+    .await;
+    let exit = run(&stage, task().memory(ByteSize::mib(64))).await.unwrap();
+    assert_eq!((exit.outcome, exit.oom), (Outcome::Code(1), OomEvidence::Seen), "{exit:?}");
+    assert_eq!(stage.engine.count("GET /containers/c1/json"), 1);
+}
+
+#[tokio::test]
+async fn a_stream_that_broke_off_goes_on_a_little_before_where_it_was() {
+    let mut first = chunked();
+    // Of another container, to have a time to go on from; then the connection is cut.
+    first.push(chunk(
+        b"{\"Type\":\"container\",\"Action\":\"oom\",\"Actor\":{\"ID\":\"c0\"},\"timeNano\":5000000007}\n",
+    ));
+    let die = event(6_000_000_000, "die", r#""exitCode":"3""#);
+    let stage = stage(vec![first, stream(vec![die])], |_| None).await;
+    let exit = run(&stage, task()).await.unwrap();
+    assert_eq!(exit.outcome, Outcome::Code(3), "{exit:?}");
+    assert!(stage.engine.lines().iter().any(|line| line.contains("since=4.000000007")));
+}
+
+#[tokio::test]
+async fn a_stream_that_told_nothing_goes_on_from_when_it_began() {
+    let first = b"HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+    let die = event(6_000_000_000, "die", r#""exitCode":"3""#);
+    let stage = stage(vec![vec![Step::Send(first.to_vec())], stream(vec![die])], |_| None).await;
+    let exit = run(&stage, task()).await.unwrap();
+    assert_eq!(exit.outcome, Outcome::Code(3), "{exit:?}");
+    let lines = stage.engine.lines();
+    assert!(lines.iter().any(|line| line.contains("since=784111776.000000000")), "{lines:?}");
+}
+
+#[tokio::test]
+async fn an_engine_that_tells_nothing_is_waited_for_and_the_code_of_one_that_was_away_is_not_believed()
+ {
+    let die = event(7, "die", r#""exitCode":"255""#);
+    let stage = stage(vec![stream(vec![die])], |request| {
+        request.is("POST /containers/c1/wait").then(|| waited(Duration::from_millis(300), 4))
+    })
+    .await;
+    let exit = run(&stage, task()).await.unwrap();
+    assert_eq!(exit.outcome, Outcome::Code(4), "{exit:?}");
+}
+
+fn with_health(bound: Duration) -> TaskSpecBuilder {
+    task().edit(|spec| {
+        spec.health.check = HealthCheck::Run(vec!["/check".to_owned(), "a b".to_owned()]);
+        spec.health.interval = Some(Duration::from_millis(250));
+        spec.health.wait = Some(bound);
+    })
+}
+
+/// The state of a running container whose check says this.
+fn says(status: &str) -> Script {
+    let state =
+        format!(r#"{{"Status":"running","Running":true,"Health":{{"Status":"{status}"}}}}"#);
+    json(200, &format!(r#"{{"Id":"c1","State":{state}}}"#))
+}
+
+#[tokio::test]
+async fn a_start_waits_for_health_by_what_is_told_and_looks_once() {
+    let events = vec![
+        event(6, "health_status: healthy", ""),
+        Step::Pause(Duration::from_millis(100)),
+        event(7, "die", r#""exitCode":"0""#),
+    ];
+    let stage = stage(vec![stream(events)], |request| {
+        request.is("GET /containers/c1/json").then(|| says("starting"))
+    })
+    .await;
+    let exit = run(&stage, with_health(Duration::from_secs(10))).await.unwrap();
+    assert!(exit.is_success(), "{exit:?}");
+    assert!(stage.engine.count("GET /containers/c1/json") <= 1);
+    let seen = stage.engine.seen();
+    let made = seen.iter().find(|request| request.is("POST /containers/create")).unwrap();
+    let body: serde_json::Value = serde_json::from_slice(&made.body).unwrap();
+    assert_eq!(body["Healthcheck"]["Test"], serde_json::json!(["CMD", "/check", "a b"]));
+    assert_eq!(body["Healthcheck"]["Interval"], 250_000_000);
+}
+
+#[tokio::test]
+async fn a_start_that_waits_for_health_fails_in_ways_that_are_told_apart() {
+    let unhealthy = event(6, "health_status: unhealthy", "");
+    let died = event(6, "die", r#""exitCode":"5""#);
+    let cases = [
+        (stream(vec![unhealthy]), "starting", ErrorKind::Unhealthy, "unhealthy"),
+        (stream(vec![died]), "starting", ErrorKind::EndedEarly, "with 5"),
+        (quiet(), "unhealthy", ErrorKind::Unhealthy, "unhealthy"),
+        (quiet(), "none", ErrorKind::InvalidInput, "no health check"),
+        (quiet(), "starting", ErrorKind::Deadline, "within 1s"),
+    ];
+    for (events, state, kind, words) in cases {
+        let stage = stage(vec![events], move |request| {
+            request.is("GET /containers/c1/json").then(|| says(state))
+        })
+        .await;
+        let error = run(&stage, with_health(Duration::from_secs(1))).await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+        assert!(error.to_string().contains(words), "{error}");
+        assert!(stage.engine.count("DELETE /containers/c1") >= 1, "it is removed by who ran it");
+    }
+}
+
+#[tokio::test]
+async fn health_that_a_label_may_have_written_is_asked_for() {
+    let looks = Arc::new(AtomicUsize::new(0));
+    let told = Arc::clone(&looks);
+    // As Podman tells it, without the state in the action.
+    let event = event(6, "health_status", r#""health_status":"healthy""#);
+    let paused = Step::Pause(Duration::from_millis(300));
+    let stage = stage(vec![stream(vec![paused, event])], move |request| {
+        request.is("GET /containers/c1/json").then(|| {
+            says(if told.fetch_add(1, Ordering::SeqCst) == 0 { "starting" } else { "unhealthy" })
+        })
+    })
+    .await;
+    let error = run(&stage, with_health(Duration::from_secs(5))).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unhealthy, "{error}");
+    assert_eq!(looks.load(Ordering::SeqCst), 2);
+}

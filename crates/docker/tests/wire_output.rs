@@ -1,0 +1,81 @@
+//! Output whose connection an engine breaks off or leaves open: what came is delivered, and what is missing is said.
+
+#[path = "support/stage.rs"]
+#[expect(dead_code, reason = "other tests use the rest of it")]
+mod stage;
+#[expect(unreachable_pub, reason = "the module is shared with the unit tests")]
+#[expect(dead_code, reason = "other tests use the rest of it")]
+mod support;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use longshore_driver_api::{Outcome, StreamEnd};
+use stage::Stage;
+use support::{Step, frame, upgrade, waited};
+
+#[tokio::test]
+async fn a_connection_that_stays_open_after_the_end_does_not_hold_the_task() {
+    let stage = Stage::brief(|request| {
+        request.is("POST /containers/c1/attach").then(|| {
+            let mut script = upgrade(&frame(1, b"all of it"));
+            script.push(Step::Hold);
+            script
+        })
+    })
+    .await;
+    let before = Instant::now();
+    let (exit, captured) = stage.run().await;
+    assert_eq!(captured.stdout(), b"all of it");
+    assert_eq!(exit.output.stdout.end, StreamEnd::Unverified);
+    assert!(exit.is_success() && before.elapsed() < Duration::from_secs(8), "{exit:?}");
+}
+
+#[tokio::test]
+async fn output_that_is_cut_while_the_task_lives_is_told() {
+    let attached = AtomicUsize::new(0);
+    let stage = Stage::brief(move |request| {
+        if request.is("POST /containers/c1/wait") {
+            return Some(waited(Duration::from_millis(2500), 0));
+        }
+        if !request.is("POST /containers/c1/attach") {
+            return None;
+        }
+        let mut script = upgrade(&frame(1, b"first half"));
+        if attached.fetch_add(1, Ordering::Relaxed) > 0 {
+            script.push(Step::Hold);
+        }
+        Some(script)
+    })
+    .await;
+    let (exit, captured) = stage.run().await;
+    assert_eq!(captured.stdout(), b"first half");
+    assert_eq!(exit.output.stdout.end, StreamEnd::Cut);
+    assert!(exit.output.is_incomplete());
+}
+
+#[tokio::test]
+async fn output_that_the_task_closed_itself_is_not_taken_for_cut() {
+    // Each connection ends at once: there is nothing to attach to any more.
+    let stage = Stage::brief(|request| {
+        let wait = request.is("POST /containers/c1/wait");
+        wait.then(|| waited(Duration::from_millis(2500), 3))
+    })
+    .await;
+    let (exit, _) = stage.run().await;
+    assert_eq!(exit.outcome, Outcome::Code(3));
+    assert_eq!(exit.output.stdout.end, StreamEnd::Unverified);
+    assert_eq!(stage.engine.count("POST /containers/c1/attach"), 2);
+}
+
+#[tokio::test]
+async fn output_that_breaks_off_inside_a_frame_is_told() {
+    let stage = Stage::brief(|request| {
+        let attach = request.is("POST /containers/c1/attach");
+        attach.then(|| upgrade(&frame(1, b"a longer text")[..12]))
+    })
+    .await;
+    let (exit, captured) = stage.run().await;
+    assert_eq!(captured.stdout(), b"a lo");
+    assert_eq!(exit.output.stdout.end, StreamEnd::Cut);
+}

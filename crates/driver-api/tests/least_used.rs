@@ -1,0 +1,43 @@
+//! The count of what is in use never drifts, whatever is taken and dropped in which order.
+
+use longshore_driver_api::{Chosen, LeastUsed};
+use proptest::prelude::*;
+
+proptest! {
+    #[test]
+    fn what_is_chosen_is_used_least_and_counted_exactly_once(
+        names in 0_usize..5,
+        steps in prop::collection::vec((any::<bool>(), any::<prop::sample::Index>()), 0..200),
+    ) {
+        let names: Vec<String> = (0..names).map(|number| format!("net{number}")).collect();
+        let choice = LeastUsed::new(&names);
+        let mut held: Vec<Chosen> = Vec::new();
+        for (take, which) in steps {
+            if take {
+                let before = choice.users();
+                match choice.choose() {
+                    Some(chosen) => {
+                        let least = before.iter().map(|(_, users)| *users).min();
+                        let of_it = before.iter().find(|(name, _)| name == chosen.name());
+                        prop_assert_eq!(of_it.map(|(_, users)| *users), least);
+                        held.push(chosen);
+                    }
+                    None => prop_assert!(names.is_empty()),
+                }
+            } else if !held.is_empty() {
+                drop(held.swap_remove(which.index(held.len())));
+            }
+            for (name, users) in choice.users() {
+                prop_assert_eq!(users, held.iter().filter(|it| it.name() == name).count());
+            }
+        }
+        drop(held);
+        prop_assert!(choice.users().iter().all(|(_, users)| *users == 0));
+    }
+}
+
+#[test]
+fn a_name_that_is_given_twice_counts_once_and_without_names_there_is_no_choice() {
+    assert_eq!(LeastUsed::new(["a", "a"]).users(), [("a".to_owned(), 0)]);
+    assert!(LeastUsed::new([""; 0]).choose().is_none());
+}

@@ -1,0 +1,161 @@
+//! An application, owners that seem to be elsewhere, and reapers.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use longshore_docker::{DockerDriver, KeeperUse};
+use longshore_tests::{Setup, application, config};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::relay::Relay;
+
+/// How long anything may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) struct Scene {
+    pub(crate) setup: Setup,
+    pub(crate) relay: Relay,
+    application: String,
+    folder: TempDir,
+}
+
+/// A process that owns containers, in a namespace of process ids of its own.
+pub(crate) struct Victim {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Victim {
+    /// Waits until it says so.
+    pub(crate) async fn says(&mut self, stage: &str) {
+        let said = timeout(PATIENCE, async {
+            while let Some(line) = self.lines.next_line().await.expect("its output is text") {
+                if line == stage {
+                    return;
+                }
+            }
+            panic!("it ended before it was {stage}; it needs the right to make namespaces");
+        });
+        said.await.unwrap_or_else(|_| panic!("it was not {stage} within {PATIENCE:?}"));
+    }
+
+    /// Kills it, by the death of its namespace's first parent, and waits until it is gone.
+    pub(crate) async fn kill(mut self) {
+        self.child.kill().await.expect("it can be killed");
+        // The kernel kills the owner then; its output ends when it is gone.
+        let gone =
+            timeout(PATIENCE, async { while let Ok(Some(_)) = self.lines.next_line().await {} });
+        gone.await.expect("it is gone");
+    }
+}
+
+impl Scene {
+    pub(crate) async fn new(setup: &Setup) -> Self {
+        Self {
+            setup: setup.clone(),
+            relay: Relay::start(setup.engine.socket()).await.expect("a port"),
+            application: application("keeper"),
+            folder: tempfile::tempdir().expect("a temporary folder"),
+        }
+    }
+
+    fn run_dir(&self, whose: &str) -> PathBuf {
+        self.folder.path().join(whose)
+    }
+
+    /// Starts a process that goes as far as `stage`.
+    pub(crate) fn victim(&self, stage: &str) -> Victim {
+        let mut child = Command::new("unshare")
+            .args(["--pid", "--fork", "--kill-child=SIGKILL"])
+            .arg(env!("CARGO_BIN_EXE_longshore-victim"))
+            .args([self.relay.address(), &self.application])
+            .arg(self.run_dir("victim"))
+            .arg(stage)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the victim starts");
+        let stdout = child.stdout.take().expect("it has a pipe");
+        Victim { child, lines: BufReader::new(stdout).lines() }
+    }
+
+    async fn open(&self, address: &str, whose: &str, keeper: KeeperUse) -> DockerDriver {
+        let mut config = config(address, &self.application, &self.run_dir(whose));
+        // What it does is under test, not how soon a busy engine answers.
+        config.timeouts.call = Duration::from_secs(20);
+        config.timeouts.work = Duration::from_secs(60);
+        config.timeouts.engine_gone = Duration::from_secs(5);
+        config.keeper = keeper;
+        DockerDriver::open(config).await.expect("the engine is there")
+    }
+
+    /// An owner in this process, by the port: with a keeper.
+    pub(crate) async fn owner(&self) -> DockerDriver {
+        self.open(self.relay.address(), "owner", KeeperUse::Auto).await
+    }
+
+    /// A reaper straight to the engine, which has no keeper.
+    pub(crate) async fn reaper(&self) -> DockerDriver {
+        self.open(&self.setup.engine.address(), "reaper", KeeperUse::Auto).await
+    }
+
+    /// The containers of the application, once there are `count`, or those that there are after
+    /// some seconds.
+    pub(crate) async fn containers(&self, count: usize) -> Vec<String> {
+        let bound = Duration::from_secs(20);
+        let engine = &self.setup.engine;
+        engine.settle(&self.application, count, bound).await.expect("the engine answers")
+    }
+
+    /// The keepers of the application.
+    pub(crate) async fn keepers(&self) -> Vec<String> {
+        let engine = &self.setup.engine;
+        let mut keepers = Vec::new();
+        for id in engine.containers(&self.application).await.expect("the engine answers") {
+            let about = engine.inspect(&id).await.expect("the engine answers");
+            let is_keeper =
+                about.is_some_and(|it| it["Config"]["Labels"]["longshore.keeper-generation"] != "");
+            if is_keeper {
+                keepers.push(id);
+            }
+        }
+        keepers
+    }
+
+    /// Whether a keeper has ended.
+    pub(crate) async fn is_over(&self, keeper: &str) -> bool {
+        let about = self.setup.engine.inspect(keeper).await.expect("the engine answers");
+        about.is_none_or(|about| about["State"]["Running"] == false)
+    }
+
+    /// Waits for the end of a keeper.
+    pub(crate) async fn until_over(&self, keeper: &str) {
+        let give_up = Instant::now() + PATIENCE;
+        while !self.is_over(keeper).await {
+            assert!(Instant::now() < give_up, "the keeper goes on");
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Ends a container behind its owner's back, as an engine does that is started anew.
+    pub(crate) async fn kill(&self, id: &str) {
+        let path = format!("/containers/{id}/kill");
+        let (status, said) =
+            self.setup.engine.call("POST", &path, "").await.expect("the engine answers");
+        assert_eq!(status, 204, "{said}");
+    }
+
+    /// Removes what is left, so that a failed test does not spoil the next.
+    pub(crate) async fn clean(&self) -> Vec<String> {
+        let left = self.containers(0).await;
+        for id in &left {
+            let _ = self.setup.engine.remove(id).await;
+        }
+        left
+    }
+}
