@@ -94,7 +94,7 @@ impl Private {
         self.dir.join("restarted")
     }
 
-    pub(super) fn was_restarted(&self) -> bool {
+    pub(crate) fn was_restarted(&self) -> bool {
         self.restarted().exists()
     }
 

@@ -53,14 +53,41 @@ pub(super) fn is_namespace(mount: &str) -> bool {
     mount.contains("/netns/")
 }
 
+/// containerd's shims: each names the namespace of its engine, and its container.
 pub(super) fn shims(processes: &[process::Process], namespace: &str) -> Vec<String> {
+    shims_of(processes, namespace).map(describe).collect()
+}
+
+/// Shims without a process and without a container: a containerd that is killed while it makes a
+/// container knows nothing of the shim afterwards, and nobody can ask it to end that
+/// (<https://github.com/containerd/containerd/issues/6860>).
+pub(super) fn forgotten(
+    processes: &[process::Process],
+    namespace: &str,
+    containers: &[String],
+) -> Vec<String> {
+    let is_known = |shim: &process::Process| {
+        let after = shim.command.split_once(" -id ").map(|(_, rest)| rest);
+        let id = after.and_then(|rest| rest.split(' ').next()).unwrap_or_default();
+        containers.iter().any(|container| container == id)
+    };
+    let has_work = |shim: &process::Process| {
+        processes.iter().any(|process| process.parent == shim.pid && process.state != 'Z')
+    };
+    let found = shims_of(processes, namespace).filter(|shim| !is_known(shim) && !has_work(shim));
+    found.map(describe).collect()
+}
+
+fn shims_of<'a>(
+    processes: &'a [process::Process],
+    namespace: &str,
+) -> impl Iterator<Item = &'a process::Process> {
     let namespace = format!(" -namespace {namespace} ");
-    let ours = processes.iter().filter(|process| {
+    processes.iter().filter(move |process| {
         process.state != 'Z'
             && process.command.contains("containerd-shim")
             && process.command.contains(&namespace)
-    });
-    ours.map(describe).collect()
+    })
 }
 
 /// Podman's shims: each names the folder of its container.
@@ -138,17 +165,38 @@ mod tests {
         assert_eq!(found, expected);
     }
 
+    fn shim(pid: i32, state: char, namespace: &str, id: &str) -> process::Process {
+        let command =
+            format!("/usr/bin/containerd-shim-runc-v2 -namespace {namespace} -id {id} -address a");
+        process::Process { pid, parent: 1, state, command }
+    }
+
     #[test]
     fn an_engines_shims_are_told_from_anothers() {
-        let shim = |pid, state, namespace: &str| process::Process {
-            pid,
-            parent: 1,
-            state,
-            command: format!("/usr/bin/containerd-shim-runc-v2 -namespace {namespace} -id 0f"),
-        };
-        let processes = [shim(1, 'S', "moby"), shim(2, 'S', "moby-2"), shim(3, 'Z', "moby")];
+        let processes =
+            [shim(1, 'S', "moby", "0f"), shim(2, 'S', "moby-2", "0f"), shim(3, 'Z', "moby", "0f")];
         let found = shims(&processes, "moby");
-        assert_eq!(found, ["1 /usr/bin/containerd-shim-runc-v2 -namespace moby -id 0f"]);
+        assert_eq!(found, ["1 /usr/bin/containerd-shim-runc-v2 -namespace moby -id 0f -address a"]);
+    }
+
+    #[test]
+    fn a_shim_is_forgotten_without_a_container_and_without_a_process() {
+        let mut processes = vec![
+            shim(1, 'S', "moby", "known"),
+            shim(2, 'S', "moby", "works"),
+            shim(3, 'S', "moby", "idle"),
+            shim(4, 'S', "other", "idle"),
+        ];
+        let child = |parent, state| process::Process {
+            pid: parent + 10,
+            parent,
+            state,
+            command: "sleep 1".to_owned(),
+        };
+        processes.extend([child(2, 'S'), child(3, 'Z')]);
+        let found = forgotten(&processes, "moby", &["known".to_owned()]);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].starts_with("3 "), "{found:?}");
     }
 
     #[test]
