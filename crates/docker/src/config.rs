@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use longshore_driver_api::{ByteSize, CredentialSource, Error, ErrorKind, NamespaceSource, Result};
+use longshore_driver_api::{
+    ByteSize, CredentialSource, Error, ErrorKind, NamespaceSource, Result, duration,
+};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::image::volumes::ImageVolumes;
@@ -176,28 +178,28 @@ fn words<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<Vec<String>,
 #[non_exhaustive]
 pub struct Timeouts {
     /// To open a connection.
-    #[serde(with = "text")]
+    #[serde(with = "duration::text")]
     pub connect: Duration,
     /// A call that reads or changes little.
-    #[serde(with = "text")]
+    #[serde(with = "duration::text")]
     pub call: Duration,
     /// A call that makes the engine work: create, start, remove.
-    #[serde(with = "text")]
+    #[serde(with = "duration::text")]
     pub work: Duration,
     /// From one value to the next of a stream that never pauses, such as statistics.
-    #[serde(with = "text")]
+    #[serde(with = "duration::text")]
     pub stream_idle: Duration,
     /// From one step of a pull to the next.
-    #[serde(with = "text")]
+    #[serde(with = "duration::text")]
     pub pull_idle: Duration,
     /// A whole pull, for each of those who wait for it, and a whole load of an archive.
-    #[serde(with = "text")]
+    #[serde(with = "duration::text")]
     pub pull_total: Duration,
     /// An engine that went away while a task runs, until the task counts as lost.
-    #[serde(with = "text")]
+    #[serde(with = "duration::text")]
     pub engine_gone: Duration,
     /// Closing the driver.
-    #[serde(with = "text")]
+    #[serde(with = "duration::text")]
     pub close: Duration,
 }
 
@@ -256,23 +258,6 @@ impl DockerConfig {
         }
         let message = format!("invalid configuration: {}", wrong.join("; "));
         Err(Error::new(ErrorKind::InvalidInput, "open").message(message))
-    }
-}
-
-/// Durations as people write them.
-mod text {
-    use std::time::Duration;
-
-    use serde::{Deserialize, Deserializer, Serializer, de};
-
-    pub(super) fn serialize<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_str(&humantime::format_duration(*time))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
-        let text = String::deserialize(from)?;
-        humantime::parse_duration(&text)
-            .map_err(|error| de::Error::custom(format!("{text:?} is no duration: {error}")))
     }
 }
 

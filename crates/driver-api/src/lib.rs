@@ -94,7 +94,7 @@ pub use task::{
     Propagation, Protocol, PublishedPort, PullPolicy, PullProgress, Seccomp, Security, StatsSink,
     Stop, Task, TaskHooks, TaskIo, TaskSpec, TaskSpecBuilder, Ulimit,
 };
-pub use units::{ByteSize, Cpus, ParseUnitError, Signal};
+pub use units::{ByteSize, Cpus, ParseUnitError, Signal, duration};
 
 // What this crate's signatures name.
 pub use longshore_image_ref::ImageRef;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use longshore_driver_api::{Error, ErrorKind, Result, Signal};
+use longshore_driver_api::{Error, ErrorKind, Result, Signal, duration};
 use serde::{Deserialize, Serialize};
 
 use crate::mock::{Engine, Image, Program};
@@ -62,7 +62,7 @@ pub enum MockStep {
     /// Copies stdin to stdout, to stdin's end.
     Echo,
     /// Waits.
-    Sleep(#[serde(with = "time")] Duration),
+    Sleep(#[serde(with = "duration::text")] Duration),
     /// Ignores a signal from here on.
     Ignore(Signal),
     /// Waits for a signal.
@@ -153,21 +153,4 @@ fn program(path: &str, steps: &[MockStep]) -> Result<Program> {
         }
     }
     Ok(done.exit(0))
-}
-
-/// Durations as people write them.
-mod time {
-    use std::time::Duration;
-
-    use serde::{Deserialize, Deserializer, Serializer, de};
-
-    pub(super) fn serialize<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_str(&humantime::format_duration(*time))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
-        let text = String::deserialize(from)?;
-        humantime::parse_duration(&text)
-            .map_err(|error| de::Error::custom(format!("{text:?} is no duration: {error}")))
-    }
 }

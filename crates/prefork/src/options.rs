@@ -5,7 +5,7 @@ mod words;
 use std::time::Duration;
 
 use longshore_driver_api::{
-    ByteSize, Error, ErrorKind, NetworkMode, PlaceholderSpec, Result, WhenEmpty,
+    ByteSize, Error, ErrorKind, NetworkMode, PlaceholderSpec, Result, WhenEmpty, duration,
 };
 use serde::{Deserialize, Serialize};
 
@@ -76,10 +76,10 @@ pub struct PoolOptions {
     #[serde(deserialize_with = "words::whole")]
     pub burst: u32,
     /// How long a slot beyond `size` has to be free all the time until it is taken away.
-    #[serde(with = "words::time")]
+    #[serde(with = "duration::text")]
     pub shrink_after: Duration,
     /// How long closing may take.
-    #[serde(with = "words::time")]
+    #[serde(with = "duration::text")]
     pub close_within: Duration,
 }
 

@@ -1,7 +1,7 @@
 //! Sizes, CPU shares, durations and signals in the units that people write.
 
 mod cpus;
-pub(crate) mod duration;
+pub mod duration;
 mod signal;
 mod size;
 

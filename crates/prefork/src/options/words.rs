@@ -1,5 +1,5 @@
-//! How options are written: lists as texts, flags as numbers, durations with their units. What is
-//! wrong is told in plain words, not by the types of this language.
+//! How options are written: lists as texts, flags as numbers. What is wrong is told in plain words, not
+//! by the types of this language.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -92,22 +92,6 @@ fn not_negative<E: Error>(number: i64, expected: &dyn serde::de::Expected) -> Re
     u64::try_from(number).map_err(|_| E::invalid_value(Unexpected::Signed(number), expected))
 }
 
-pub(super) mod time {
-    use std::time::Duration;
-
-    use serde::{Deserialize, Deserializer, Serializer, de};
-
-    pub(crate) fn serialize<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_str(&humantime::format_duration(*time))
-    }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
-        let text = String::deserialize(from)?;
-        humantime::parse_duration(&text)
-            .map_err(|error| de::Error::custom(format!("{text:?} is no duration: {error}")))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use crate::PoolOptions;
@@ -117,6 +101,7 @@ mod tests {
         let whole = "expected a whole number, 0 or more";
         let flag = "expected true, false, 1 or 0";
         let words = "expected a text of words or a list of texts";
+        let time = "expected a duration such as \"5s\"";
         let when = "expected \"error\", \"fall_back\" or { wait = \"5s\" }";
         for (text, told) in [
             ("pre_fork_pool_size = -1", whole),
@@ -130,6 +115,8 @@ mod tests {
             ("pre_fork_cmd = 5", words),
             ("pre_fork_networks = true", words),
             ("pre_fork_networks = ['a', 5]", "expected a string"),
+            ("shrink_after = 5", time),
+            ("when_empty = { wait = 5 }", time),
             ("when_empty = 'wait'", "\"wait\" needs a time: { wait = \"5s\" }"),
             ("when_empty = 'never'", when),
             ("when_empty = 5", when),
