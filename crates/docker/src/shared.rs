@@ -8,7 +8,7 @@ use std::sync::{Arc, Weak};
 use longshore_driver_api::{
     Capabilities, CredentialSource, Error, ErrorKind, LeastUsed, NamespaceSource,
 };
-use longshore_host::{Lease, RunDir};
+use longshore_host::{Lease, Moment, RunDir, began_after};
 use longshore_images::ImageCache;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -200,6 +200,12 @@ impl Shared {
     pub(crate) async fn engine_process(&self) -> Result<Option<String>, Error> {
         let peer = self.api.peer().await;
         off_the_runtime(move || process_of(peer)).await
+    }
+
+    /// Whether the engine's process, where it can be seen, is one that began after that moment.
+    pub(crate) async fn engine_began_after(&self, moment: Moment) -> bool {
+        let Some(peer) = self.api.peer().await else { return false };
+        off_the_runtime(move || began_after(peer, PROGRAM, moment)).await.unwrap_or(false)
     }
 
     /// Takes the lease, to give it up.

@@ -4,9 +4,12 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 use std::str::FromStr;
+use std::time::Duration;
 
 use rustix::io::Errno;
+use rustix::param::clock_ticks_per_second;
 use rustix::process::{Pid, getpid, test_kill_process};
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::domain::UnknownLeaseDomain;
 
@@ -28,6 +31,33 @@ pub fn running_program(process: i32, program: &str) -> Option<String> {
     let name = fs::read_to_string(root.join(format!("proc/{process}/comm"))).ok()?;
     let start = stat(root, &process.to_string())?.start;
     (name.trim_end() == program).then(|| format!("{process}-{start}"))
+}
+
+/// A moment on the clock by which the kernel dates the begin of processes: it goes on while the
+/// machine is suspended, and nobody sets it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment(Duration);
+
+impl Moment {
+    /// This moment.
+    #[must_use]
+    pub fn now() -> Self {
+        let now = clock_gettime(ClockId::Boottime);
+        // The clock begins at zero.
+        Self(Duration::try_from(now).unwrap_or_default())
+    }
+}
+
+/// Whether the process with this id on this host runs `program` (as [`running_program`] has it) and
+/// has begun after `moment`, so that it cannot have been asked for anything before. `false` too
+/// where that cannot be seen, or is less than a tick of the kernel's ago (10 ms).
+#[must_use]
+pub fn began_after(process: i32, program: &str, moment: Moment) -> bool {
+    let root = Path::new("/");
+    let Some(start) = Process::start_of(root, process.unsigned_abs()) else { return false };
+    // It is rounded down: the process began then or later.
+    let began = Duration::from_millis(start.saturating_mul(1000) / clock_ticks_per_second());
+    process > 0 && running_program(process, program).is_some() && began > moment.0
 }
 
 /// What is known of a process.
@@ -144,6 +174,24 @@ mod tests {
         cat.kill().unwrap();
         cat.wait().unwrap();
         assert_eq!(running_program(process.id, "cat"), None);
+    }
+
+    #[test]
+    fn a_process_has_begun_after_a_moment_that_it_could_not_see() {
+        let before = Moment::now();
+        // Ticks of the kernel's are coarse.
+        std::thread::sleep(Duration::from_millis(30));
+        let (mut cat, process) = child();
+        while running_program(process.id, "cat").is_none() {
+            std::thread::yield_now();
+        }
+        assert!(began_after(process.id, "cat", before));
+        assert!(!began_after(process.id, "cat", Moment::now()));
+        assert!(!began_after(process.id, "dockerd", before));
+        assert!(!began_after(-process.id, "cat", before));
+        cat.kill().unwrap();
+        cat.wait().unwrap();
+        assert!(!began_after(process.id, "cat", before));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! A pool, and tasks, on an engine that is really restarted: its daemon ends, and begins again.
 
+mod late;
 mod live;
 #[path = "../engine_kill/victim.rs"]
 #[expect(dead_code, reason = "another test uses the rest of it")]

@@ -10,7 +10,7 @@ use longshore_driver_api::{
     Chosen, Error, ErrorKind, Exit, ImageRef, Loan, NetworkMode, Result, SentSignal, State, Task,
     TaskHooks, TaskIo, TaskSpec,
 };
-use longshore_host::Adoption;
+use longshore_host::{Adoption, Moment};
 use longshore_images::ImageHold;
 use parking_lot::Mutex;
 use rand::distr::{Alphanumeric, SampleString};
@@ -86,8 +86,17 @@ pub(crate) enum Creation {
     InFlight,
     /// It is there, under this id.
     Done(String),
-    /// It failed. Where the answer was lost, the container may still appear, until the given time.
-    Failed(Arc<Error>, Option<Instant>),
+    /// It failed. Where the answer was lost, the container may be there all the same, or appear.
+    Failed(Arc<Error>, Option<Late>),
+}
+
+/// What may appear though nobody was told that it was made.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Late {
+    /// An engine that is still at it is done by then.
+    pub(crate) until: Instant,
+    /// When it was asked for: an engine that began later was not asked.
+    pub(crate) asked: Moment,
 }
 
 /// What changes as the container goes through its stages.

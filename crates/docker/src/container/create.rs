@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use longshore_driver_api::{Error, ErrorKind, LABEL_RECOVERABLE_UNTIL, LABEL_TASK, Result};
+use longshore_host::Moment;
 use tokio::time::Instant;
 
-use super::core::{Core, Creation};
+use super::core::{Core, Creation, Late};
 use crate::borrow;
 use crate::client::error::ClientError;
 use crate::create::label;
@@ -38,17 +39,17 @@ pub(super) async fn create(core: &Arc<Core>) -> Result<()> {
         let first = matches!(creation, Creation::NotAsked | Creation::Failed(..))
             && !core.ending.is_cancelled();
         if first
-            && let Creation::Failed(error, Some(until)) =
+            && let Creation::Failed(error, Some(late)) =
                 std::mem::replace(creation, Creation::InFlight)
         {
-            lost = Some((error, until));
+            lost = Some((error, late));
         }
         first
     });
     if begun {
         core.shared.events.begin();
-        let issued = Instant::now();
-        let making = Making { core: Arc::clone(core), issued, lost, answered: false };
+        let (issued, asked) = (Instant::now(), Moment::now());
+        let making = Making { core: Arc::clone(core), issued, asked, lost, answered: false };
         core.shared.tasks.spawn(making.carry_out());
     }
     loop {
@@ -67,17 +68,19 @@ pub(super) async fn create(core: &Arc<Core>) -> Result<()> {
 struct Making {
     core: Arc<Core>,
     issued: Instant,
-    /// An earlier request without an answer: why, and until when its container may appear.
-    lost: Option<(Arc<Error>, Instant)>,
+    /// The same on the clock that begins of processes are told by.
+    asked: Moment,
+    /// An earlier request without an answer: why, and what may appear of it.
+    lost: Option<(Arc<Error>, Late)>,
     answered: bool,
 }
 
 impl Making {
     async fn carry_out(mut self) {
         let creation = match &self.lost {
-            Some((error, until)) => match self.appeared().await {
+            Some((error, late)) => match self.appeared().await {
                 Some(id) => self.made(id).await,
-                None => Creation::Failed(Arc::clone(error), Some(*until)),
+                None => Creation::Failed(Arc::clone(error), Some(*late)),
             },
             None => self.ask().await,
         };
@@ -144,7 +147,7 @@ impl Making {
         if let Err(error) = network::join(core, &id).await {
             let error = engine_error("create", &core.subject(), error);
             // It is found again by the next attempt, or removed.
-            return Creation::Failed(Arc::new(error), Some(Instant::now()));
+            return Creation::Failed(Arc::new(error), Some(self.half_made()));
         }
         core.created_in(self.issued.elapsed());
         Creation::Done(id)
@@ -163,21 +166,26 @@ impl Making {
     }
 
     async fn failed(&self, error: ClientError) -> Creation {
-        let until = match error.status() {
-            _ if error.is_answer_lost() => Some(self.until()),
+        let late = match error.status() {
+            _ if error.is_answer_lost() => Some(self.late()),
             // Somebody between gave up: the engine may still be at it.
-            Some(502..=504) => Some(self.until()),
+            Some(502..=504) => Some(self.late()),
             // The engine has done what it will do, and that may be half of it.
-            Some(500..) => Some(Instant::now()),
+            Some(500..) => Some(self.half_made()),
             _ => None,
         };
-        Creation::Failed(Arc::new(self.error(error).await), until)
+        Creation::Failed(Arc::new(self.error(error).await), late)
     }
 
-    /// Until when a container may appear whose answer was lost. The engine does not stop working
-    /// on a request when its connection ends.
-    fn until(&self) -> Instant {
-        self.issued + self.core.shared.timeouts.work
+    /// A container whose answer was lost. The engine does not stop working on a request when its
+    /// connection ends.
+    fn late(&self) -> Late {
+        Late { until: self.issued + self.core.shared.timeouts.work, asked: self.asked }
+    }
+
+    /// A container that is there already, if it ever will be.
+    fn half_made(&self) -> Late {
+        Late { until: Instant::now(), asked: self.asked }
     }
 
     async fn error(&self, error: ClientError) -> Error {
@@ -199,8 +207,8 @@ impl Drop for Making {
             // The runtime is gone, and the answer with it.
             let error = Error::new(ErrorKind::Cancelled, "create")
                 .message(format!("the runtime ended while {} was made", self.core.subject()));
-            let until = self.lost.as_ref().map_or_else(|| self.until(), |(_, until)| *until);
-            self.core.creation.send_replace(Creation::Failed(Arc::new(error), Some(until)));
+            let late = self.lost.as_ref().map_or_else(|| self.late(), |(_, late)| *late);
+            self.core.creation.send_replace(Creation::Failed(Arc::new(error), Some(late)));
         }
     }
 }

@@ -113,11 +113,9 @@ impl Placeholders for DockerPlaceholders {
             container.ensure_image().await?;
             container.create().await
         };
-        if let Err(error) = ready.await {
-            // The error that made it useless is the one to report.
-            let _ = container.close().await;
-            return Err(error);
-        }
+        // Whatever there is of one that failed is removed behind the caller's back: looking for one
+        // whose answer was lost can take as long as making it may take.
+        ready.await?;
         let id = container.engine_id().unwrap_or_default();
         let mut namespaces = Namespaces::network(BACKEND, id);
         (namespaces.ipc, namespaces.pid) = (spec.ipc, spec.pid);

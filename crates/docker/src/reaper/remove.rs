@@ -103,9 +103,9 @@ async fn keep_trying(core: &Core, ledger: &Ledger) -> bool {
 }
 
 async fn remove(core: &Core) -> Result<()> {
-    let (target, until) = match &*core.creation.borrow() {
+    let (target, late) = match &*core.creation.borrow() {
         Creation::Done(id) => (id.clone(), None),
-        Creation::Failed(_, until) => (core.name.clone(), *until),
+        Creation::Failed(_, late) => (core.name.clone(), *late),
         // The name is as good as the id for what is still being made.
         Creation::InFlight | Creation::NotAsked => (core.name.clone(), None),
     };
@@ -114,13 +114,17 @@ async fn remove(core: &Core) -> Result<()> {
     }
     let (api, bound) = (&*core.shared.api, core.shared.timeouts.work);
     loop {
-        if remove_container(api, &target, bound).await? {
+        // An engine that began later knew of all that there was before it answered anybody.
+        let appears = match late {
+            Some(late) => {
+                Instant::now() < late.until && !core.shared.engine_began_after(late.asked).await
+            }
+            None => false,
+        };
+        if remove_container(api, &target, bound).await? || !appears {
             return Ok(());
         }
         // It is not there. One whose making was asked for may still appear.
-        match until {
-            Some(until) if Instant::now() < until => tokio::time::sleep(LOOK).await,
-            _ => return Ok(()),
-        }
+        tokio::time::sleep(LOOK).await;
     }
 }
