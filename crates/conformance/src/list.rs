@@ -62,6 +62,8 @@ macro_rules! for_each_case {
                     "Whoever lends a network is told whether the task could change it.",
                 where_there_is_none_it_fails_or_falls_back_as_it_asked =>
                     "Where there is none to borrow, a task fails and leaves nothing, or has one of its own, as it asked.",
+                whoever_falls_back_is_on_a_network_of_the_lenders =>
+                    "A task that has a network of its own for want of one to borrow is on one of those that are lent otherwise.",
                 a_network_that_is_lost_is_told_once_and_in_the_exit =>
                     "A lent network that is lost is told once while the task runs, and in its exit.",
             }

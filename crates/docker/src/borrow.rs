@@ -69,14 +69,14 @@ fn check(core: &Core, loan: &Loan) -> Result<()> {
     Ok(())
 }
 
-/// Writes into the request that creates a container what it joins; the engine's default network if
-/// nothing was lent.
+/// Writes into the request that creates a container what it joins; if nothing was lent, the network
+/// of its own that whoever lends has chosen.
 pub(crate) fn join(core: &Core, body: &mut Value) {
     let Some(loan) = core.loan() else { return };
-    let Some(namespaces) = loan.namespaces() else {
-        body["HostConfig"]["NetworkMode"] = Value::from(NetworkMode::Bridge.as_str());
-        return;
-    };
+    if let Some(network) = loan.own_network() {
+        body["HostConfig"]["NetworkMode"] = Value::from(network.as_str());
+    }
+    let Some(namespaces) = loan.namespaces() else { return };
     let holder = Value::from(format!("container:{}", namespaces.holder));
     if namespaces.ipc {
         body["HostConfig"]["IpcMode"] = holder.clone();

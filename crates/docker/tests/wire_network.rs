@@ -15,9 +15,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use longshore_docker::{DockerConfig, DockerDriver, EngineOptions};
 use longshore_driver_api::{
-    ContainerExt as _, Driver, DriverExt as _, ErrorKind, LABEL_APPLICATION, LABEL_LEASE,
-    LABEL_OWNER, NamespaceLease, NamespaceRequest, NamespaceSource, Namespaces, NetworkMode,
-    Protocol, PublishedPort, ReapOptions, ResourceKind, Result, Task, TaskSpec, TaskSpecBuilder,
+    Chosen, ContainerExt as _, Driver, DriverExt as _, ErrorKind, LABEL_APPLICATION, LABEL_LEASE,
+    LABEL_OWNER, LeastUsed, NamespaceLease, NamespaceRequest, NamespaceSource, Namespaces,
+    NetworkMode, Protocol, PublishedPort, ReapOptions, ResourceKind, Result, Task, TaskSpec,
+    TaskSpecBuilder,
 };
 use longshore_host::RunDir;
 use serde_json::Value;
@@ -244,12 +245,22 @@ async fn no_call_is_made_for_networks_that_nobody_asked_for() {
     assert!(stage.engine.calls("POST /networks").is_empty());
 }
 
-/// Lends always, and remembers what it was asked for.
-#[derive(Debug, Default)]
+/// Lends always or never, and remembers what it was asked for.
+#[derive(Debug)]
 struct Lends {
+    lends: bool,
+    /// Where those are that it lends nothing to.
+    networks: LeastUsed,
     asked: Mutex<Vec<bool>>,
     /// What it waits for before it lends.
     gate: Option<Arc<Notify>>,
+}
+
+impl Default for Lends {
+    fn default() -> Self {
+        let networks = LeastUsed::new(<[&str; 0]>::default());
+        Self { lends: true, networks, asked: Mutex::default(), gate: None }
+    }
 }
 
 #[async_trait]
@@ -259,7 +270,14 @@ impl NamespaceSource for Lends {
         if let Some(gate) = &self.gate {
             gate.notified().await;
         }
+        if !self.lends {
+            return Ok(None);
+        }
         Ok(Some(Box::new(Lent(Namespaces::network("docker", "h1")))))
+    }
+
+    fn own_network(&self) -> Option<Chosen> {
+        self.networks.choose()
     }
 
     async fn close(&self) -> Result<()> {
@@ -341,4 +359,23 @@ async fn engine_options_cannot_be_changed_behind_the_back_of_whoever_lends() {
     assert_eq!((late.kind(), edits), (ErrorKind::InvalidState, 0));
     gate.notify_one();
     creating.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn whoever_is_lent_nothing_is_on_the_lenders_networks_until_its_container_is_gone() {
+    let networks = LeastUsed::new(["walled", "none"]);
+    let lends = Lends { lends: false, networks: networks.clone(), ..Lends::default() };
+    let stage = borrowing(&Arc::new(lends)).await;
+    let first = stage.driver.prepare(borrower()).await.unwrap();
+    let second = stage.driver.prepare(borrower()).await.unwrap();
+    first.close().await.unwrap();
+    let third = stage.driver.prepare(borrower()).await.unwrap();
+    assert_eq!(self::networks(&stage), ["walled", "none", "walled"]);
+    second.close().await.unwrap();
+    third.close().await.unwrap();
+    assert!(networks.users().iter().all(|(_, users)| *users == 0), "{networks:?}");
+    // The engine's default network only where there is none else.
+    let stage = borrowing(&Arc::new(Lends { lends: false, ..Lends::default() })).await;
+    stage.driver.prepare(borrower()).await.unwrap();
+    assert_eq!(self::networks(&stage), ["bridge"]);
 }

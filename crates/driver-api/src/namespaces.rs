@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::Result;
+use crate::{Chosen, Result};
 
 /// How a container joins the namespaces that a placeholder holds.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -97,7 +97,7 @@ pub trait Placeholder: fmt::Debug + Send + Sync + 'static {
 #[async_trait]
 pub trait NamespaceSource: fmt::Debug + Send + Sync + 'static {
     /// Lends namespaces that nobody else has at the same time. `Ok(None)`: there are none now, and
-    /// the task is to get a network of its own.
+    /// the task is to get a network of its own, [this](Self::own_network) one.
     ///
     /// Dropping the future gives back what was about to be lent.
     ///
@@ -105,6 +105,11 @@ pub trait NamespaceSource: fmt::Debug + Send + Sync + 'static {
     ///
     /// `PoolEmpty`, with the reason why nothing could be lent; `Closed`.
     async fn lease(&self, request: NamespaceRequest) -> Result<Option<Box<dyn NamespaceLease>>>;
+
+    /// The network on which a task is that was lent nothing: one of those that it lends otherwise,
+    /// so that a task which falls back reaches no more than others. It counts as used until what is
+    /// returned is dropped. `None`, only where none is configured: the engine's default network.
+    fn own_network(&self) -> Option<Chosen>;
 
     /// Ends it and removes what it holds, within a bound. Leases that are out are lost. It is
     /// idempotent. The driver that was given it closes it when it is closed itself, after its

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use longshore_driver_api::{
-    Error, ErrorKind, NamespaceLease, NamespaceRequest, NamespaceSource, Result,
+    Chosen, Error, ErrorKind, NamespaceLease, NamespaceRequest, NamespaceSource, Result,
 };
 
 use crate::prefork::Pool;
@@ -27,6 +27,11 @@ impl NamespaceSource for LatePool {
             Error::new(ErrorKind::PoolEmpty, "lease").message("the pool has not begun yet")
         })?;
         pool.lease(request).await
+    }
+
+    fn own_network(&self) -> Option<Chosen> {
+        // Before the pool has begun, every lease is an error: nobody falls back.
+        self.0.get().and_then(|pool| pool.own_network())
     }
 
     async fn close(&self) -> Result<()> {

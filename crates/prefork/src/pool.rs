@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use longshore_driver_api::{
-    Error, ErrorKind, NamespaceLease, NamespaceRequest, NamespaceSource, Placeholders, Result,
-    WhenEmpty,
+    Chosen, Error, ErrorKind, LeastUsed, NamespaceLease, NamespaceRequest, NamespaceSource,
+    Placeholders, Result, WhenEmpty,
 };
 use parking_lot::Mutex;
 use rand::distr::{Alphanumeric, SampleString};
@@ -37,6 +37,8 @@ pub(crate) struct Inner {
     pub(crate) placeholders: Arc<dyn Placeholders>,
     pub(crate) desk: Arc<Desk>,
     pub(crate) bucket: Mutex<Bucket>,
+    /// The networks, by the tasks that have fallen back to them.
+    networks: LeastUsed,
     runtime: Handle,
     tasks: Mutex<JoinSet<()>>,
 }
@@ -60,6 +62,7 @@ impl Pool {
         let inner = Arc::new(Inner {
             name: format!("prefork-{random}"),
             bucket: Mutex::new(Bucket::new(options.rate, options.burst)),
+            networks: LeastUsed::new(&options.networks),
             options,
             placeholders,
             desk,
@@ -129,6 +132,10 @@ impl NamespaceSource for Pool {
                 None => Err(inner.empty(Some(time))),
             },
         }
+    }
+
+    fn own_network(&self) -> Option<Chosen> {
+        self.inner.networks.choose()
     }
 
     async fn close(&self) -> Result<()> {

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use longshore_driver_api::{NamespaceLease, NamespaceRequest, NamespaceSource, Namespaces, Result};
+use longshore_driver_api::{
+    Chosen, NamespaceLease, NamespaceRequest, NamespaceSource, Namespaces, Result,
+};
 
 use crate::Defect;
 
@@ -23,6 +25,10 @@ impl NamespaceSource for BrokenSource {
             std::mem::forget(Arc::clone(&inner));
         }
         Ok(Some(Box::new(BrokenLease { inner, defect: self.defect })))
+    }
+
+    fn own_network(&self) -> Option<Chosen> {
+        if self.defect == Defect::FallsBackToTheDefault { None } else { self.inner.own_network() }
     }
 
     async fn close(&self) -> Result<()> {

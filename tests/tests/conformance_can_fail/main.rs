@@ -25,6 +25,7 @@ enum Defect {
     CountsTheTimeFrozen,
     CutsInput,
     CutsOutput,
+    FallsBackToTheDefault,
     ForgetsDroppedCreates,
     FreezesOnce,
     IgnoresCancel,
@@ -126,6 +127,8 @@ caught! {
     a_network_that_is_never_given_back: KeepsWhatIsLent
         by "borrow::a_lent_network_is_the_tasks_until_its_container_is_gone"
         because "stuck: \"the lease comes back\"";
+    a_fall_back_to_another_network: FallsBackToTheDefault
+        by "borrow::whoever_falls_back_is_on_a_network_of_the_lenders" because "left: ([\"bridge\"]";
     a_lost_network_that_nobody_tells_of: LosesInSilence
         by "borrow::a_network_that_is_lost_is_told_once_and_in_the_exit"
         because "stuck: \"the task's owner is told\"";

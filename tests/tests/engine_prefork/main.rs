@@ -174,6 +174,34 @@ async fn who_finds_nothing_waits_fails_or_has_a_network_of_its_own() {
     world.close().await;
 }
 
+const WALLED: &str = "longshore-test-walled";
+
+#[tokio::test]
+async fn who_falls_back_from_an_isolated_network_stays_in_it() {
+    // Left by a run that was killed.
+    call("DELETE", &format!("/networks/{WALLED}"), "").await;
+    let make = format!(r#"{{"Name":"{WALLED}","CheckDuplicate":true,"Internal":true}}"#);
+    assert_eq!(call("POST", "/networks/create", &make).await.0, 201);
+    let mut options = PoolOptions::sized(1);
+    options.networks = vec![WALLED.to_owned()];
+    let world = World::filled(options).await;
+    let long = borrower(["sleep", "forever"]).build().unwrap();
+    let container = world.driver.prepare(long).await.unwrap();
+    let other = borrower(["sleep", "forever"])
+        .edit(|spec| spec.network.when_empty = Some(WhenEmpty::FallBack));
+    let other = world.driver.prepare(other.build().unwrap()).await.unwrap();
+    let running = other.start().await.unwrap();
+    let info = running.network().await.unwrap();
+    let names: Vec<&str> = info.networks.iter().map(|it| it.network.as_str()).collect();
+    assert_eq!((names, info.address().is_some()), (vec![WALLED], true));
+    running.cancel();
+    assert_eq!(running.wait().await.network, NetworkReport::FellBack);
+    container.close().await.unwrap();
+    other.close().await.unwrap();
+    world.close().await;
+    assert_eq!(call("DELETE", &format!("/networks/{WALLED}"), "").await.0, 204);
+}
+
 #[tokio::test]
 async fn closing_while_it_waits_ends_the_wait_and_leaves_the_queue() {
     let world = World::filled(PoolOptions::sized(1)).await;

@@ -21,10 +21,18 @@ fn borrower(t: &Trial, act: &Act) -> TaskSpec {
 /// A driver that borrows of a lender with one placeholder, and the lender's books. `None` where it
 /// cannot borrow, and refuses to.
 async fn world(t: &Trial) -> Outcome<Option<(Arc<dyn Driver>, Arc<Books>)>> {
+    world_on(t, NetworkMode::Bridge).await
+}
+
+/// The same with the placeholder on this network.
+async fn world_on(
+    t: &Trial,
+    network: NetworkMode,
+) -> Outcome<Option<(Arc<dyn Driver>, Arc<Books>)>> {
     let books = Books::new();
     let kept = Arc::clone(&books);
     let lend = move |placeholders| -> Arc<dyn longshore_driver_api::NamespaceSource> {
-        Arc::new(Lender::new(placeholders, Arc::clone(&kept)))
+        Arc::new(Lender::new(placeholders, network.clone(), Arc::clone(&kept)))
     };
     let Some(driver) = t.open_borrowing(&lend).await? else {
         return Err(Stop::Skipped("the fixture has no placeholders to lend".to_owned()));
@@ -89,6 +97,32 @@ pub(crate) async fn where_there_is_none_it_fails_or_falls_back_as_it_asked(t: Tr
     assert_eq!((exit.is_success(), &exit.network), (true, &NetworkReport::FellBack));
     t.ok("close the one that has it", holder.close()).await?;
     t.until("the lease comes back", || books.out() == 0).await?;
+    Ok(())
+}
+
+pub(crate) async fn whoever_falls_back_is_on_a_network_of_the_lenders(t: Trial) -> Outcome {
+    // Every engine has it, and whoever is on it reaches nobody.
+    let Some((driver, books)) = world_on(&t, NetworkMode::None).await? else { return Ok(()) };
+    let mut containers = Vec::new();
+    for _ in 0..2 {
+        let mut spec = borrower(&t, &Act::Sleep(None));
+        spec.network.when_empty = Some(WhenEmpty::FallBack);
+        let container = t.ok("prepare", driver.prepare(Task::new(spec))).await?;
+        let running = t.ok("start", container.start()).await?;
+        let info = t.ok("ask for the network", running.network()).await?;
+        let names: Vec<&str> = info.networks.iter().map(|it| it.network.as_str()).collect();
+        assert_eq!((names, info.address()), (vec!["none"], None));
+        containers.push((container, running));
+    }
+    // The second has found none to borrow.
+    assert_eq!((books.requests().len(), books.out()), (2, 1));
+    let mut reports = Vec::new();
+    for (container, running) in &containers {
+        running.cancel();
+        reports.push(t.done("wait", running.wait()).await?.network.clone());
+        t.ok("close", container.close()).await?;
+    }
+    assert_eq!(reports, [NetworkReport::Lent, NetworkReport::FellBack]);
     Ok(())
 }
 

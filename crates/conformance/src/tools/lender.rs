@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use longshore_driver_api::{
-    Error, ErrorKind, NamespaceLease, NamespaceRequest, NamespaceSource, Namespaces, NetworkMode,
-    Placeholder, PlaceholderSpec, Placeholders, Result, WhenEmpty,
+    Chosen, Error, ErrorKind, LeastUsed, NamespaceLease, NamespaceRequest, NamespaceSource,
+    Namespaces, NetworkMode, Placeholder, PlaceholderSpec, Placeholders, Result, WhenEmpty,
 };
 use tokio::sync::{OnceCell, watch};
 
@@ -15,6 +15,7 @@ use tokio::sync::{OnceCell, watch};
 pub(crate) struct Lender {
     placeholders: Arc<dyn Placeholders>,
     made: OnceCell<Arc<dyn Placeholder>>,
+    network: NetworkMode,
     books: Arc<Books>,
 }
 
@@ -28,14 +29,19 @@ pub(crate) struct Books {
 }
 
 impl Lender {
-    pub(crate) fn new(placeholders: Arc<dyn Placeholders>, books: Arc<Books>) -> Self {
-        Self { placeholders, made: OnceCell::new(), books }
+    /// One whose placeholder is on this network.
+    pub(crate) fn new(
+        placeholders: Arc<dyn Placeholders>,
+        network: NetworkMode,
+        books: Arc<Books>,
+    ) -> Self {
+        Self { placeholders, made: OnceCell::new(), network, books }
     }
 
     async fn placeholder(&self) -> Result<&Arc<dyn Placeholder>> {
         self.made
             .get_or_try_init(|| async {
-                let spec = PlaceholderSpec::new("conformance-placeholder", NetworkMode::Bridge);
+                let spec = PlaceholderSpec::new("conformance-placeholder", self.network.clone());
                 let placeholder = self.placeholders.make(&spec).await?;
                 placeholder.start().await?;
                 Ok(placeholder)
@@ -88,6 +94,10 @@ impl NamespaceSource for Lender {
                 Err(Error::new(ErrorKind::PoolEmpty, "lease").message("the only one is lent"))
             }
         }
+    }
+
+    fn own_network(&self) -> Option<Chosen> {
+        LeastUsed::new([self.network.as_str()]).choose()
     }
 
     async fn close(&self) -> Result<()> {

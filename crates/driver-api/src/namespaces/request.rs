@@ -21,8 +21,8 @@ const CHANGING: [&str; 4] = ["NET_ADMIN", "NET_RAW", "SYS_ADMIN", "ALL"];
 pub enum WhenEmpty {
     /// Wait for so long, first come, first served. Then it is an error.
     Wait(#[serde(with = "duration::text")] Duration),
-    /// Run the task with a network of its own, as on the engine's default network. Its
-    /// [`Exit`](crate::Exit) says so.
+    /// Run the task with a network of its own, on one of those that are lent otherwise, or on the
+    /// engine's default network where none is configured. Its [`Exit`](crate::Exit) says so.
     FallBack,
     /// Fail with [`PoolEmpty`](crate::ErrorKind::PoolEmpty) at once.
     Error,

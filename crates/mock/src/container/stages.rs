@@ -134,7 +134,10 @@ impl Core {
         let mut life = self.life.lock();
         self.check_open(&life, Op::Create)?;
         let chosen = life.network.as_ref().map(|chosen| chosen.name().to_owned());
-        let network = network::resolved(&self.spec.network, chosen);
+        let mut network = network::resolved(&self.spec.network, chosen);
+        if let Some(own) = life.loan.as_ref().and_then(|loan| loan.own_network()) {
+            network.mode = own;
+        }
         engine.check_networks(&network)?;
         if !self.hold_image(&mut life) {
             let text = format!(
@@ -198,18 +201,18 @@ impl Core {
             let text = format!("the container of task {:?} is gone", self.spec.id);
             return Err(Error::new(ErrorKind::NotFound, Op::Start.name()).message(text));
         }
-        self.driver.engine.join(sandbox)?;
-        if let Some(holder) = sandbox.joins()
-            && self
-                .driver
-                .engine
-                .get(&holder)
-                .is_none_or(|holder| holder.life().phase != Phase::Running)
-        {
-            let text = format!(
-                "cannot join the network of container {holder}, which does not run: try again"
-            );
-            return Err(Error::new(ErrorKind::Busy, Op::Start.name()).message(text));
+        match sandbox.joins() {
+            None => self.driver.engine.join(sandbox)?,
+            Some(holder) => {
+                let found = self.driver.engine.get(&holder);
+                let found = found.filter(|found| found.life().phase == Phase::Running);
+                let found = found.ok_or_else(|| {
+                    Error::new(ErrorKind::Busy, Op::Start.name()).message(format!(
+                        "cannot join the network of container {holder}, which does not run: try again"
+                    ))
+                })?;
+                sandbox.set_network(found.network());
+            }
         }
         let io = life.io.take().unwrap_or_default();
         life.timings.start = Some(began.elapsed());

@@ -26,6 +26,32 @@ async fn whoever_falls_back_gets_a_network_of_its_own_and_its_exit_says_so() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whoever_falls_back_is_on_the_pools_networks_in_turn() {
+    let engine = engine_of_long_tasks();
+    for network in ["blue", "green"] {
+        engine.add_network(network);
+    }
+    let mut options = PoolOptions::sized(1);
+    options.networks = vec!["blue".to_owned(), "green".to_owned()];
+    let world = World::on(engine, options);
+    let lease = world.lease().await;
+    let mut started = Vec::new();
+    for network in ["blue", "green", "blue"] {
+        let spec = borrower().edit(|spec| spec.network.when_empty = Some(WhenEmpty::FallBack));
+        let container = world.driver.prepare(spec.build().unwrap()).await.unwrap();
+        let running = container.start().await.unwrap();
+        assert_eq!(running.network().await.unwrap().networks[0].network, network);
+        started.push((container, running));
+    }
+    // What has ended counts no longer.
+    let (container, _) = started.remove(1);
+    container.close().await.unwrap();
+    assert_eq!(world.pool.own_network().unwrap().name(), "green");
+    drop((started, lease));
+    world.close().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_error_comes_at_once_and_says_what_there_is() {
     let world = World::filled(PoolOptions::sized(2)).await;
     let leases = (world.lease().await, world.lease().await);
