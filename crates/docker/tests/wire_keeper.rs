@@ -3,6 +3,8 @@
 #[expect(unreachable_pub, reason = "the module is shared with the unit tests")]
 #[expect(dead_code, reason = "other tests use the rest of it")]
 mod support;
+#[path = "support/until.rs"]
+mod until;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -16,6 +18,7 @@ use longshore_driver_api::{
 };
 use serde_json::{Value, json};
 use support::{Request, Script, ScriptedEngine, Step, empty, json as answer, upgrade, usual};
+use until::until;
 
 /// An owner on another machine, by its labels.
 const OWNER: &str = "0123456789abcdef0123456789abcdef";
@@ -48,18 +51,6 @@ fn with_keeper(request: &Request) -> Script {
         return answer(200, r#"{"Id":"k1","State":{"Status":"running","Running":true}}"#);
     }
     usual(request)
-}
-
-fn count(engine: &ScriptedEngine, call: &str) -> usize {
-    engine.seen().iter().filter(|request| request.is(call)).count()
-}
-
-async fn until(what: &str, is: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !is() {
-        assert!(begun.elapsed() < SOON, "{what} did not come to be");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
 }
 
 #[tokio::test]
@@ -112,7 +103,7 @@ async fn an_engine_that_is_here_costs_no_call_more() {
     let task = TaskSpec::builder("x").build().unwrap();
     driver.run_task(Task::new(task)).await.unwrap();
     driver.close().await.unwrap();
-    assert_eq!(count(&engine, "POST /containers/create"), 1);
+    assert_eq!(engine.count("POST /containers/create"), 1);
     let seen = engine.seen();
     let made = seen.iter().find(|it| it.is("POST /containers/create")).unwrap();
     // Written all the same: an image may have labels of these names.
@@ -141,7 +132,7 @@ async fn a_keeper_that_cannot_be_made_fails_the_opening_and_leaves_nothing() {
         let error = DockerDriver::open(config).await.unwrap_err();
         assert!(error.to_string().contains("no keepers here"), "{error}");
         assert!(error.to_string().contains("keeper = \"never\""), "{error}");
-        let removals = count(&engine, "DELETE /containers/longshore-keeper-");
+        let removals = engine.count("DELETE /containers/longshore-keeper-");
         assert_eq!(removals, usize::from(expects_removal), "{call}");
         assert!(!folder.path().join("run/owners/longshore").exists(), "the lease is given up");
     }
@@ -175,10 +166,11 @@ async fn an_opening_that_is_dropped_leaves_no_keeper() {
     });
     let (config, folder) = config(&engine, KeeperUse::Always);
     let opening = tokio::spawn(DockerDriver::open(config));
-    until("the start", || count(&engine, "POST /containers/k1/start") == 1).await;
+    until("the start", async || engine.count("POST /containers/k1/start") == 1).await;
     opening.abort();
-    until("the removal", || count(&engine, "DELETE /containers/longshore-keeper-") == 1).await;
-    until("the end of the lease", || !folder.path().join("run/owners/longshore").exists()).await;
+    until("the removal", async || engine.count("DELETE /containers/longshore-keeper-") == 1).await;
+    until("the end of the lease", async || !folder.path().join("run/owners/longshore").exists())
+        .await;
 }
 
 #[tokio::test]
@@ -194,7 +186,7 @@ async fn a_keeper_whose_connection_ends_is_followed_by_another_and_removed() {
     });
     let (config, _folder) = config(&engine, KeeperUse::Always);
     let driver = DockerDriver::open(config).await.unwrap();
-    let first_is_gone = || {
+    let first_is_gone = async || {
         let seen = engine.seen();
         seen.iter()
             .any(|it| it.is("DELETE /containers/longshore-keeper-") && it.line.contains("-1?"))
@@ -205,7 +197,7 @@ async fn a_keeper_whose_connection_ends_is_followed_by_another_and_removed() {
     let labels = serde_json::from_slice::<Value>(&made[1].body).unwrap()["Labels"].clone();
     assert_eq!((made.len(), &labels[LABEL_KEEPER_GENERATION]), (2, &json!("2")));
     driver.close().await.unwrap();
-    assert_eq!(count(&engine, "DELETE /containers/longshore-keeper-"), 2);
+    assert_eq!(engine.count("DELETE /containers/longshore-keeper-"), 2);
 }
 
 #[tokio::test]
@@ -221,7 +213,7 @@ async fn a_keeper_that_ends_without_a_word_is_found_out() {
     let (mut config, _folder) = config(&engine, KeeperUse::Always);
     config.timeouts.engine_gone = Duration::from_secs(1);
     let driver = DockerDriver::open(config).await.unwrap();
-    until("another", || count(&engine, "POST /containers/create") == 2).await;
+    until("another", async || engine.count("POST /containers/create") == 2).await;
     driver.close().await.unwrap();
 }
 
@@ -399,7 +391,7 @@ async fn a_dry_run_names_what_a_real_one_removes_and_removes_nothing() {
     let named: Vec<&str> = report.removed.iter().map(|reaped| reaped.id.as_str()).collect();
     assert_eq!((named, report.kept), (vec!["c1", "k1"], 0));
     driver.close().await.unwrap();
-    assert_eq!(count(&engine, "DELETE /containers/"), 0);
+    assert_eq!(engine.count("DELETE /containers/"), 0);
 }
 
 #[tokio::test]
