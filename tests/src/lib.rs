@@ -1,6 +1,6 @@
 //! What the tests across crates share: a proxy that breaks the connection to an engine, one before a
-//! registry, a look at an engine that goes past the driver under test, and the figures that a full
-//! run publishes.
+//! registry, a look at an engine that goes past the driver under test, processes to kill, and the figures
+//! that a full run publishes.
 //!
 //! ```no_run
 //! use longshore_tests::{Fault, FaultProxy, Script, Step};
@@ -21,10 +21,14 @@ mod engine;
 mod figures;
 mod proxy;
 mod registry;
+mod scene;
 mod setup;
+mod victim;
 
 pub use engine::Engine;
 pub use figures::Table;
 pub use proxy::{Fault, FaultProxy, Passed, Script, Step};
 pub use registry::{Asked, Pushed, RegistryFault, RegistryProxy, Request, push};
+pub use scene::Scene;
 pub use setup::{Setup, application, config};
+pub use victim::Victim;

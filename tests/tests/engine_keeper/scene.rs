@@ -1,15 +1,13 @@
 //! An application, owners that seem to be elsewhere, and reapers.
 
 use std::path::PathBuf;
-use std::process::Stdio;
 use std::time::Duration;
 
 use longshore_docker::{DockerDriver, KeeperUse};
-use longshore_tests::{Setup, application, config};
+use longshore_tests::{Setup, Victim, application, config};
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, BufReader, Lines};
-use tokio::process::{Child, ChildStdout, Command};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::process::Command;
+use tokio::time::{Instant, sleep};
 
 use crate::relay::Relay;
 
@@ -21,36 +19,6 @@ pub(crate) struct Scene {
     pub(crate) relay: Relay,
     application: String,
     folder: TempDir,
-}
-
-/// A process that owns containers, in a namespace of process ids of its own.
-pub(crate) struct Victim {
-    child: Child,
-    lines: Lines<BufReader<ChildStdout>>,
-}
-
-impl Victim {
-    /// Waits until it says so.
-    pub(crate) async fn says(&mut self, stage: &str) {
-        let said = timeout(PATIENCE, async {
-            while let Some(line) = self.lines.next_line().await.expect("its output is text") {
-                if line == stage {
-                    return;
-                }
-            }
-            panic!("it ended before it was {stage}; it needs the right to make namespaces");
-        });
-        said.await.unwrap_or_else(|_| panic!("it was not {stage} within {PATIENCE:?}"));
-    }
-
-    /// Kills it, by the death of its namespace's first parent, and waits until it is gone.
-    pub(crate) async fn kill(mut self) {
-        self.child.kill().await.expect("it can be killed");
-        // The kernel kills the owner then; its output ends when it is gone.
-        let gone =
-            timeout(PATIENCE, async { while let Ok(Some(_)) = self.lines.next_line().await {} });
-        gone.await.expect("it is gone");
-    }
 }
 
 impl Scene {
@@ -67,21 +35,15 @@ impl Scene {
         self.folder.path().join(whose)
     }
 
-    /// Starts a process that goes as far as `stage`.
+    /// Starts a process that goes as far as `stage`, in a namespace of process ids of its own. It needs
+    /// the right to make one.
     pub(crate) fn victim(&self, stage: &str) -> Victim {
-        let mut child = Command::new("unshare")
-            .args(["--pid", "--fork", "--kill-child=SIGKILL"])
-            .arg(env!("CARGO_BIN_EXE_longshore-victim"))
-            .args([self.relay.address(), &self.application])
-            .arg(self.run_dir("victim"))
-            .arg(stage)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("the victim starts");
-        let stdout = child.stdout.take().expect("it has a pipe");
-        Victim { child, lines: BufReader::new(stdout).lines() }
+        let mut command = Command::new("unshare");
+        // Its parent's death is its own.
+        command.args(["--pid", "--fork", "--kill-child=SIGKILL"]);
+        command.arg(env!("CARGO_BIN_EXE_longshore-victim"));
+        command.args([self.relay.address(), &self.application]);
+        Victim::start(command.arg(self.run_dir("victim")).arg(stage))
     }
 
     async fn open(&self, address: &str, whose: &str, keeper: KeeperUse) -> DockerDriver {

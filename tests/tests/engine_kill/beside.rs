@@ -7,14 +7,14 @@ use longshore_driver_api::{Driver, DriverExt, ReapOptions, Task, TaskIo};
 use longshore_testee::{STDOUT, pattern};
 use longshore_tests::Setup;
 
-use crate::victim::Scene;
+use crate::scene;
 
 const AT_ONCE: usize = 8;
 const BYTES: usize = 2000;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn reaping_beside_many_tasks_takes_none_of_them() {
-    let scene = Scene::new(&Setup::from_env());
+    let scene = scene(&Setup::from_env());
     let count: u64 = if scene.setup.soak { 200 } else { 24 };
     let (driver, reaper) = (scene.driver(false).await, scene.driver(false).await);
     let run = |seed: u64| {

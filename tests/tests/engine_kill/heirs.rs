@@ -8,9 +8,9 @@ use longshore_driver_api::{
     Driver, ErrorKind, Handle, Missing, ReapOptions, Recovered, Task, TaskIo,
 };
 use longshore_testee::{STDOUT, pattern};
-use longshore_tests::{Fault, FaultProxy, Script, Setup, Step};
+use longshore_tests::{Fault, FaultProxy, Scene, Script, Setup, Step, Victim};
 
-use crate::victim::{Scene, Victim};
+use crate::scene;
 
 const BYTES: usize = 120_000;
 
@@ -60,7 +60,7 @@ fn can_recover(scene: &Scene, driver: &DockerDriver) -> bool {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_task_goes_from_one_killed_owner_to_the_next_without_losing_a_byte() {
-    let scene = Scene::new(&Setup::from_env());
+    let scene = scene(&Setup::from_env());
     let driver = scene.driver(false).await;
     if can_recover(&scene, &driver) {
         let handle = orphan(&scene).await;
@@ -79,7 +79,7 @@ async fn a_task_goes_from_one_killed_owner_to_the_next_without_losing_a_byte() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_processes_that_recover_at_once_beside_a_reaper_one_wins() {
-    let scene = Scene::new(&Setup::from_env());
+    let scene = scene(&Setup::from_env());
     let driver = scene.driver(false).await;
     if can_recover(&scene, &driver) {
         let handle = orphan(&scene).await;
@@ -117,7 +117,7 @@ async fn of_processes_that_recover_at_once_beside_a_reaper_one_wins() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_heir_that_is_killed_in_the_middle_of_a_call_leaves_the_task_as_it_was() {
-    let scene = Scene::new(&Setup::from_env());
+    let scene = scene(&Setup::from_env());
     let driver = scene.driver(false).await;
     if can_recover(&scene, &driver) {
         let handle = orphan(&scene).await;

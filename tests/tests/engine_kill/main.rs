@@ -3,7 +3,6 @@
 
 mod beside;
 mod heirs;
-mod victim;
 
 use std::time::{Duration, Instant};
 
@@ -12,12 +11,10 @@ use longshore_docker::DockerDriver;
 use longshore_driver_api::{
     Container, Driver, DriverExt, Outcome, ReapOptions, Running, State, Task,
 };
-use longshore_tests::{Fault, FaultProxy, Script, Setup, Step, Table};
+use longshore_tests::{Fault, FaultProxy, Scene, Script, Setup, Step, Table, Victim};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::sync::Arc;
-
-use victim::Scene;
 
 /// Killed owners at the same time.
 const AT_ONCE: usize = 4;
@@ -43,6 +40,16 @@ const CALLS: [Step; 9] = [
 /// How often each case is tried.
 fn rounds(setup: &Setup) -> usize {
     if setup.soak { 5 } else { 1 }
+}
+
+/// An application of these tests.
+fn scene(setup: &Setup) -> Scene {
+    Scene::new(setup, "kill")
+}
+
+/// A process that goes as far as `stage`, on the engine at `address`.
+fn victim(scene: &Scene, address: &str, stage: &str) -> Victim {
+    scene.process(env!("CARGO_BIN_EXE_longshore-victim"), address, stage)
 }
 
 /// What came of one killed owner.
@@ -124,9 +131,9 @@ async fn an_owner_that_is_killed_at_any_stage_leaves_nothing() {
     let setup = Setup::from_env();
     let stages = STAGES.repeat(rounds(&setup));
     let runs = stages.iter().enumerate().map(|(number, stage)| {
-        let scene = Scene::new(&setup);
+        let scene = scene(&setup);
         async move {
-            let mut victim = scene.victim(&scene.setup.engine.address(), stage);
+            let mut victim = victim(&scene, &scene.setup.engine.address(), stage);
             victim.says(stage).await;
             victim.kill().await;
             reap(scene, format!("when {stage}"), number % 2 == 0).await
@@ -151,12 +158,12 @@ async fn an_owner_that_is_killed_in_the_middle_of_a_call_leaves_nothing() {
     cases.push((Step::Create, Fault::CutThenLate(LONG_AFTER)));
     let cases = cases.repeat(rounds(&setup));
     let runs = cases.into_iter().map(|(step, fault)| {
-        let scene = Scene::new(&setup);
+        let scene = scene(&setup);
         async move {
             let script = Script::new().once(step, fault);
             let proxy = FaultProxy::start(scene.setup.engine.socket(), script).expect("a socket");
             let stage = if step == Step::Inspect { "exited" } else { "closed" };
-            let victim = scene.victim(&proxy.address(), stage);
+            let victim = victim(&scene, &proxy.address(), stage);
             let reached = tokio::time::timeout(SECONDS * 4, proxy.reached(step, 1)).await;
             reached.unwrap_or_else(|_| panic!("it never asked for {step}"));
             let death = Instant::now();
@@ -190,9 +197,9 @@ async fn an_owner_that_is_killed_at_a_random_moment_leaves_nothing() {
     let mut rng = StdRng::seed_from_u64(setup.seed);
     let moments: Vec<u64> = (0..count).map(|_| rng.random_range(0..1500)).collect();
     let runs = moments.into_iter().enumerate().map(|(number, moment)| {
-        let scene = Scene::new(&setup);
+        let scene = scene(&setup);
         async move {
-            let mut victim = scene.victim(&scene.setup.engine.address(), "busy");
+            let mut victim = victim(&scene, &scene.setup.engine.address(), "busy");
             victim.says("opened").await;
             tokio::time::sleep(Duration::from_millis(moment)).await;
             victim.kill().await;
@@ -237,13 +244,13 @@ impl Alive {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_belongs_to_a_live_owner_is_never_touched() {
-    let scene = Scene::new(&Setup::from_env());
+    let scene = scene(&Setup::from_env());
     let alive = Alive::begin(&scene).await;
     let own = alive.container.engine_id().expect("it is created");
     // In this process and in another one.
-    let mut neighbour = scene.victim(&scene.setup.engine.address(), "started");
+    let mut neighbour = victim(&scene, &scene.setup.engine.address(), "started");
     neighbour.says("started").await;
-    let mut victim = scene.victim(&scene.setup.engine.address(), "started");
+    let mut victim = victim(&scene, &scene.setup.engine.address(), "started");
     victim.says("started").await;
     assert_eq!(scene.containers(3).await.len(), 3);
     victim.kill().await;
@@ -268,8 +275,8 @@ async fn what_belongs_to_a_live_owner_is_never_touched() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dry_run_removes_nothing_and_names_what_a_real_one_removes() {
-    let scene = Scene::new(&Setup::from_env());
-    let mut victim = scene.victim(&scene.setup.engine.address(), "frozen");
+    let scene = scene(&Setup::from_env());
+    let mut victim = victim(&scene, &scene.setup.engine.address(), "frozen");
     victim.says("frozen").await;
     victim.kill().await;
     let there = scene.containers(1).await;
@@ -286,10 +293,10 @@ async fn a_dry_run_removes_nothing_and_names_what_a_real_one_removes() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_reapers_at_once_leave_nothing_and_both_succeed() {
-    let scene = Scene::new(&Setup::from_env());
+    let scene = scene(&Setup::from_env());
     let mut victims = Vec::new();
     for stage in ["created", "started", "frozen"] {
-        let mut victim = scene.victim(&scene.setup.engine.address(), stage);
+        let mut victim = victim(&scene, &scene.setup.engine.address(), stage);
         victim.says(stage).await;
         victims.push(victim);
     }

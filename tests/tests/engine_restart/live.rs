@@ -8,10 +8,9 @@ use longshore_driver_api::{
     TaskIo, TaskSpec,
 };
 use longshore_testee::{STDOUT, pattern};
-use longshore_tests::{Setup, config};
+use longshore_tests::{Scene, Setup, config};
 use tokio::time::{sleep, timeout};
 
-use crate::victim::Scene;
 use crate::{ALONE, LONG, restart};
 
 const BYTES: usize = 160_000;
@@ -45,7 +44,7 @@ fn a_cut_is_told_from_wrong_bytes() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_task_that_lives_on_without_its_engine_ends_as_it_ends() {
     let _alone = ALONE.lock().await;
-    let scene = Scene::new(&Setup::from_env());
+    let scene = Scene::new(&Setup::from_env(), "restart");
     let driver = driver(&scene).await;
     let (io, output) = TaskIo::captured();
     let container = driver.prepare(Task::new(writer(&scene.setup)).io(io)).await.unwrap();
@@ -73,7 +72,7 @@ async fn a_task_that_lives_on_without_its_engine_ends_as_it_ends() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_task_that_lives_on_without_engine_and_owner_is_recovered() {
     let _alone = ALONE.lock().await;
-    let scene = Scene::new(&Setup::from_env());
+    let scene = Scene::new(&Setup::from_env(), "restart");
     let address = scene.setup.engine.address();
     let program = env!("CARGO_BIN_EXE_longshore-heir");
     let mut owner = scene.process(program, &address, &BYTES.to_string());

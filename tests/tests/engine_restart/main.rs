@@ -2,9 +2,6 @@
 
 mod late;
 mod live;
-#[path = "../engine_kill/victim.rs"]
-#[expect(dead_code, reason = "another test uses the rest of it")]
-mod victim;
 
 use std::path::Path;
 use std::sync::Arc;
