@@ -1,5 +1,6 @@
 //! Removing what dead owners of the same application left.
 
+mod judge;
 mod until;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,12 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use longshore_driver_api::{
-    Error, LABEL_APPLICATION, LABEL_KEEPER, LABEL_LEASE, LABEL_OWNER, LABEL_RECOVERABLE_UNTIL,
-    LABEL_TASK, ReapOptions, ReapReport, Reaped, ResourceKind, Result,
+    Error, LABEL_APPLICATION, LABEL_LEASE, LABEL_OWNER, LABEL_RECOVERABLE_UNTIL, LABEL_TASK,
+    ReapOptions, ReapReport, Reaped, ResourceKind, Result,
 };
-use longshore_host::{Abandoned, Adoption, Claim, DeadOwner, Liveness};
+use longshore_host::{Abandoned, Adoption, DeadOwner};
 use longshore_stats::Timestamp;
 
+use self::judge::{Judgement, lease_of};
 use self::until::until;
 use crate::blocking::off_the_runtime;
 use crate::client::error::ClientError;
@@ -102,45 +104,6 @@ struct Pass {
     trouble: Option<Error>,
 }
 
-/// What the files and the keepers say of an owner.
-enum Judgement<T> {
-    /// Dead by its lease.
-    Dead(T),
-    /// Dead by the silence of its keepers. What could be recovered may have been: adopters are known
-    /// by the files that are not to be seen from here.
-    Silent,
-    /// Without a keeper.
-    Suspect(Promise, Keepers),
-    Other,
-}
-
-impl<T> Judgement<T> {
-    /// By the keepers, where the files prove nothing.
-    fn by_keepers(things: &[Found], dead: Option<&Keepers>) -> Self {
-        let promises = things.iter().filter_map(|thing| thing.listed.label(LABEL_KEEPER));
-        let Ok(promises) =
-            promises.map(str::parse).collect::<std::result::Result<Vec<Promise>, _>>()
-        else {
-            return Self::Other;
-        };
-        let containers = things.iter().filter(|thing| thing.kind == ResourceKind::Container);
-        let keepers = Keepers::among(containers.map(|thing| &thing.listed));
-        match (promises.into_iter().max(), dead) {
-            (None, _) => Self::Other,
-            _ if keepers.is_running() => Self::Other,
-            (_, Some(known)) if keepers.are_among(known) => Self::Silent,
-            (Some(promise), _) => Self::Suspect(promise, keepers),
-        }
-    }
-
-    fn suspect(self) -> Option<(Promise, Keepers)> {
-        match self {
-            Self::Suspect(promise, keepers) => Some((promise, keepers)),
-            _ => None,
-        }
-    }
-}
-
 /// A thing of this application that was found on the engine.
 #[derive(Debug)]
 struct Found {
@@ -219,14 +182,7 @@ async fn look(
     silent: Option<&Keepers>,
     report: &mut ReapReport,
 ) -> Result<Option<(Promise, Keepers)>> {
-    let (run_dir, application) = (shared.run_dir.clone(), shared.application.clone());
-    let (id, lease) = (owner.to_owned(), lease_of(&things));
-    let found = off_the_runtime(move || run_dir.liveness(&application, &id, &lease)).await?;
-    let judgement = match found {
-        Liveness::Dead(_) => Judgement::Dead(()),
-        Liveness::Unknown(_) => Judgement::by_keepers(&things, silent),
-        _ => Judgement::Other,
-    };
+    let judgement = judge::looked_at(shared, owner, &things, silent).await?;
     for thing in things {
         let is_left = match (&judgement, until(&thing.listed)) {
             (Judgement::Dead(()) | Judgement::Silent, None) => true,
@@ -253,16 +209,8 @@ async fn remove(
     silent: Option<&Keepers>,
     report: &mut ReapReport,
 ) -> Result<Option<(Promise, Keepers)>> {
-    let (run_dir, application) = (shared.run_dir.clone(), shared.application.clone());
-    let (id, lease) = (owner.to_owned(), lease_of(&things));
-    let domain = lease.clone();
-    let claim = off_the_runtime(move || run_dir.claim_dead(&application, &id, &domain)).await?;
-    let judgement = match claim {
-        Claim::Dead(dead) => Judgement::Dead(dead),
-        Claim::Unknown(_) => Judgement::by_keepers(&things, silent),
-        _ => Judgement::Other,
-    };
-    let mut dead = match judgement {
+    let lease = lease_of(&things);
+    let mut dead = match judge::taken(shared, owner, &things, silent).await? {
         Judgement::Dead(dead) => Some(dead),
         Judgement::Silent => {
             tracing::info!(owner, "it had no keeper for as long as it had promised");
@@ -284,7 +232,7 @@ async fn remove(
         let mut claim = None;
         if let Some(until) = until(&thing.listed) {
             if gives_way && dead.is_none() && until.has_passed(now) {
-                dead = claim_again(shared, owner, &lease).await?;
+                dead = judge::taken_again(shared, owner, &lease).await?;
             }
             match dead.take() {
                 Some(owner) if until.has_passed(now) => {
@@ -342,17 +290,6 @@ async fn remove(
     Ok(None)
 }
 
-/// Takes a dead owner's lease again, if nobody else has it meanwhile.
-async fn claim_again(shared: &Shared, owner: &str, lease: &str) -> Result<Option<DeadOwner>> {
-    let (run_dir, application) = (shared.run_dir.clone(), shared.application.clone());
-    let (owner, lease) = (owner.to_owned(), lease.to_owned());
-    let claim = off_the_runtime(move || run_dir.claim_dead(&application, &owner, &lease)).await?;
-    Ok(match claim {
-        Claim::Dead(dead) => Some(dead),
-        _ => None,
-    })
-}
-
 async fn remove_one(shared: &Shared, thing: &Found) -> std::result::Result<(), ClientError> {
     let (api, id) = (&shared.api, thing.listed.id.as_str());
     let removed = match thing.kind {
@@ -365,11 +302,6 @@ async fn remove_one(shared: &Shared, thing: &Found) -> std::result::Result<(), C
         Err(error) if error.is_not_found() => Ok(()),
         removed => removed,
     }
-}
-
-fn lease_of(things: &[Found]) -> String {
-    let lease = things.iter().find_map(|thing| thing.listed.label(LABEL_LEASE));
-    lease.unwrap_or_default().to_owned()
 }
 
 /// Takes the claim on a thing that could have been recovered.
