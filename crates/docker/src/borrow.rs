@@ -41,6 +41,7 @@ pub(crate) async fn borrow(core: &Core) -> Result<()> {
     let mut request = NamespaceRequest::of(&core.spec);
     // A changed request may grant what the description does not: capabilities, devices, privileges.
     request.changes |= core.is_edited();
+    request.waited = core.waited();
     let asked = Loan::ask(&**source, request, BACKEND);
     let loan = tokio::select! {
         biased;
@@ -88,13 +89,14 @@ pub(crate) fn join(core: &Core, body: &mut Value) {
 }
 
 /// Why a call failed, if it is that what was borrowed is no more.
-async fn lost(core: &Core, op: &'static str, error: &ClientError) -> Option<Error> {
+pub(crate) async fn lost(core: &Core, op: &'static str, error: &ClientError) -> Option<Error> {
     let loan = core.loan()?;
     let holder = &loan.namespaces()?.holder;
     let ClientError::Status { message, .. } = error else { return None };
     if !loan.is_lost() && !is_about(holder, message) && holds(core, holder).await {
         return None;
     }
+    core.refuse_loan();
     let subject = core.subject();
     let message = format!(
         "{subject}: the network that it has borrowed, of the placeholder {holder}, was lost before the start ({error}): run the task again"

@@ -19,6 +19,8 @@ pub(crate) async fn copy_in(core: &Core, folder: &str, archive: TarStream) -> Re
         there.map_err(|error| failed(core, op, folder, error))?;
     }
     core.touch();
+    // Again: a start may be about to make the container anew, unless it has seen that it was touched.
+    let id = core.created_id(op)?;
     let (upload, state) = Upload::new(archive);
     // Once: the archive can be read only once.
     let sent = tokio::select! {

@@ -109,9 +109,15 @@ pub trait Container: fmt::Debug + Send + Sync + 'static {
     /// A program that cannot be started is no error: it is the outcome of the task. Dropping the
     /// future before it is done closes the container.
     ///
+    /// Where a borrowed network was lost before anything of the task could run, another one is
+    /// borrowed, and a container made anew that joins it: with another
+    /// [`engine_id`](Self::engine_id). A few times at most, and not if something was copied into
+    /// the container.
+    ///
     /// # Errors
     ///
-    /// `InvalidState` before `create`. Where the start waits for the task to do well: `Unhealthy`,
+    /// `InvalidState` before `create`. `Busy` if a borrowed network was lost and none could be had
+    /// in its place: run the task again. What borrowing returns. Where the start waits for the task to do well: `Unhealthy`,
     /// `EndedEarly`, `Deadline`, and `InvalidInput` where nothing checks it; the task is then left
     /// as it is, to be closed. `LogDriver` if the engine's log driver cannot start.
     async fn start(&self) -> Result<Arc<dyn Running>>;

@@ -23,6 +23,11 @@ impl Default for Files {
 }
 
 impl Files {
+    /// Whether there is more than there was at first.
+    pub(crate) fn has_more(&self) -> bool {
+        self.0.len() > Self::default().0.len()
+    }
+
     pub(crate) fn read(&self, path: &str) -> io::Result<Vec<u8>> {
         match self.0.get(&plain(path)) {
             Some(Node::File(_, bytes)) => Ok(bytes.clone()),

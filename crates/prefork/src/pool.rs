@@ -125,7 +125,8 @@ impl NamespaceSource for Pool {
             Answer::Wait(place) => place,
         };
         let WhenEmpty::Wait(time) = when_empty else { return Err(inner.empty(None)) };
-        match timeout(time, place.handed()).await {
+        let left = time.saturating_sub(request.waited);
+        match timeout(left, place.handed()).await {
             Ok(handed) => Ok(Some(Box::new(handed?))),
             Err(_) => match place.give_up() {
                 Some(lease) => Ok(Some(Box::new(lease))),

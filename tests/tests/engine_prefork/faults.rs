@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use longshore_docker::DockerPlaceholders;
 use longshore_driver_api::{
-    DriverExt as _, ErrorKind, NetworkMode, NetworkReport, Outcome, PlaceholderSpec,
-    Placeholders as _, Task, TaskHooks, WhenEmpty,
+    ContainerExt as _, DriverExt as _, ErrorKind, NetworkMode, NetworkReport, Outcome,
+    PlaceholderSpec, Placeholders as _, Task, TaskHooks, TaskIo, WhenEmpty,
 };
 use longshore_prefork::{PoolOptions, SlotPhase};
 use longshore_tests::Setup;
 
-use crate::world::{Place, World, borrower, call, kill};
+use crate::world::{Place, World, borrower, call, inspect, kill, tells_its_address};
 
 #[tokio::test]
 async fn a_placeholder_killed_while_free_is_replaced_and_never_lent() {
@@ -59,9 +59,30 @@ async fn a_placeholder_killed_while_leased_is_told_to_the_task_and_in_its_exit()
 }
 
 #[tokio::test]
-async fn a_task_whose_placeholder_died_before_its_start_is_told_to_try_again() {
+async fn a_task_whose_placeholder_died_before_its_start_borrows_another() {
+    let world = World::filled(PoolOptions::sized(1)).await;
+    let (io, output) = TaskIo::captured();
+    let task = Task::new(tells_its_address().build().unwrap()).io(io);
+    let container = world.driver.prepare(task).await.unwrap();
+    let before = (container.engine_id(), world.holders());
+    kill(&before.1[0]).await;
+    let running = container.start().await.unwrap();
+    let exit = running.wait().await;
+    assert_eq!((exit.outcome, &exit.network), (Outcome::Code(0), &NetworkReport::Lent));
+    assert_ne!((container.engine_id(), world.holders()), before);
+    let about = inspect(&world.holders()[0]).await;
+    let address = about["NetworkSettings"]["MacAddress"].as_str().unwrap();
+    assert_eq!(String::from_utf8(output.stdout()).unwrap().trim(), address);
+    container.close().await.unwrap();
+    assert_eq!((world.pool.usage().died, world.pool.usage().misses), (1, 1));
+    world.close().await;
+}
+
+#[tokio::test]
+async fn what_was_copied_in_before_a_placeholder_died_is_not_lost_in_silence() {
     let world = World::filled(PoolOptions::sized(1)).await;
     let container = world.driver.prepare(borrower(["exit", "0"]).build().unwrap()).await.unwrap();
+    container.write_file("/given", b"it", 0o644).await.unwrap();
     kill(&world.holders()[0]).await;
     let error = container.start().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Busy, "{error}");

@@ -110,6 +110,10 @@ struct Book {
     network: Option<Chosen>,
     /// What it has borrowed, until it is gone from the engine.
     loan: Option<Arc<Loan>>,
+    /// How many it has had.
+    loans: u32,
+    /// The engine has refused what it has borrowed.
+    refused: bool,
     lease_time: Option<Duration>,
     image_time: Option<Duration>,
     /// The id of the image that the task's reference led to.
@@ -174,6 +178,8 @@ impl Core {
                 io: Some(io),
                 network,
                 loan: None,
+                loans: 0,
+                refused: false,
                 lease_time: None,
                 image_time: None,
                 image_id: None,
@@ -317,10 +323,33 @@ impl Core {
     /// Keeps what was borrowed, which took so long. What it had before is given back.
     pub(crate) fn borrowed(&self, loan: Loan, time: Duration) {
         let mut book = self.book.lock();
-        book.lease_time = Some(time);
+        // Of all that it has waited for, lost or not.
+        *book.lease_time.get_or_insert_default() += time;
+        book.loans += 1;
+        book.refused = false;
         let former = book.loan.replace(Arc::new(loan));
         drop(book);
         drop(former);
+    }
+
+    /// How long it has waited for what it has borrowed so far.
+    pub(crate) fn waited(&self) -> Duration {
+        self.book.lock().lease_time.unwrap_or_default()
+    }
+
+    /// How often it has borrowed.
+    pub(crate) fn loans(&self) -> u32 {
+        self.book.lock().loans
+    }
+
+    /// The engine refuses what it has borrowed: there is nothing behind it any more.
+    pub(crate) fn refuse_loan(&self) {
+        self.book.lock().refused = true;
+    }
+
+    /// Whether it does.
+    pub(crate) fn is_loan_refused(&self) -> bool {
+        self.book.lock().refused
     }
 
     /// Gives back what it has borrowed.

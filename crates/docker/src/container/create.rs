@@ -8,6 +8,7 @@ use longshore_host::Moment;
 use tokio::time::Instant;
 
 use super::core::{Core, Creation, Late};
+use super::remake::can_borrow_again;
 use crate::borrow;
 use crate::client::error::ClientError;
 use crate::create::label;
@@ -29,7 +30,19 @@ const LOOK: Duration = Duration::from_millis(50);
 /// The request runs in a task of its own, so that a caller who gives up does not lose the answer.
 /// It is sent once: of two requests whose answers were lost, one could still be carried out after
 /// the other's container was removed.
+///
+/// Where the engine refuses what was borrowed for it, something else is borrowed.
 pub(super) async fn create(core: &Arc<Core>) -> Result<()> {
+    while let Err(error) = create_once(core).await {
+        let has_left_nothing = matches!(&*core.creation.borrow(), Creation::Failed(_, None));
+        if !(has_left_nothing && can_borrow_again(core).await) {
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+async fn create_once(core: &Arc<Core>) -> Result<()> {
     core.check_open("create")?;
     borrow::borrow(core).await?;
     let mut progress = core.creation.subscribe();

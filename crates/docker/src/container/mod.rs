@@ -4,6 +4,7 @@ mod close;
 pub(crate) mod core;
 mod create;
 mod freeze;
+mod remake;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use longshore_driver_api::{
 use tokio::sync::OnceCell;
 
 use self::core::{Core, Handle};
+pub(crate) use self::remake::remake;
 use crate::copy;
 use crate::exec;
 use crate::image;

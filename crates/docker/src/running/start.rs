@@ -20,7 +20,8 @@ use crate::client::error::ClientError;
 use crate::client::stream::RawStream;
 use crate::client::wait::PendingWait;
 use crate::container::core::{Core, Handle, Stage};
-use crate::error::not_started;
+use crate::container::remake;
+use crate::error::{engine_error, not_started};
 use crate::health;
 use crate::meter;
 use crate::retry::{again, if_unsent, repeat};
@@ -40,26 +41,31 @@ pub(crate) async fn start(handle: &Arc<Handle>) -> Result<Arc<DockerRunning>> {
     result
 }
 
-async fn launch(handle: &Arc<Handle>, id: String, io: TaskIo) -> Result<Arc<DockerRunning>> {
+async fn launch(handle: &Arc<Handle>, mut id: String, io: TaskIo) -> Result<Arc<DockerRunning>> {
     let core = handle.core();
-    let begun = Instant::now();
-    let told = core.shared.events.follow(&id);
-    let news = told.told();
     let (stops, requests) = mpsc::unbounded_channel();
-    let running = DockerRunning {
+    let running = |id: String| DockerRunning {
         handle: Arc::clone(handle),
-        id: id.clone(),
+        id,
         stops,
         network: OnceCell::new(),
     };
-    let (attached, wait) = match tokio::try_join!(attach(core, &id), register(core, &id)) {
-        Ok(both) => both,
-        // Podman makes the process ready when it is attached to.
-        Err(error) => return refused(core, error, begun).await.map(|()| Arc::new(running)),
+    let (begun, told, attached, wait) = loop {
+        let begun = Instant::now();
+        let told = core.shared.events.follow(&id);
+        let error = match go(core, &id).await {
+            Ok((attached, wait)) => break (begun, told, attached, wait),
+            Err(error) => error,
+        };
+        // That is the task's end, since its program is at fault.
+        if let Some(reason) = not_started(&error) {
+            finish_unstarted(core, reason, &error, begun.elapsed());
+            return Ok(Arc::new(running(id)));
+        }
+        id = another(core, &id, error).await?;
     };
-    if let Err(error) = ask(core, &id).await {
-        return refused(core, error, begun).await.map(|()| Arc::new(running));
-    }
+    let news = told.told();
+    let running = running(id.clone());
     core.stage.send_replace(Stage::Running);
     *core.clock.lock() = Clock::start(core.spec.timeout);
     let supervisor = Supervisor {
@@ -81,19 +87,36 @@ async fn launch(handle: &Arc<Handle>, id: String, io: TaskIo) -> Result<Arc<Dock
     Ok(Arc::new(running))
 }
 
-/// What a refusal to start is: the task's end, if its program is at fault.
-async fn refused(core: &Core, error: ClientError, begun: Instant) -> Result<()> {
-    let Some(reason) = not_started(&error) else { return Err(failed(core, error).await) };
-    finish_unstarted(core, reason, &error, begun.elapsed());
-    Ok(())
+/// Gets everything ready and starts the process. Podman makes it ready when it is attached to.
+async fn go(core: &Core, id: &str) -> Result<(Option<RawStream>, PendingWait), ClientError> {
+    let both = tokio::try_join!(attach(core, id), register(core, id))?;
+    ask(core, id).await?;
+    Ok(both)
 }
 
-async fn failed(core: &Core, error: ClientError) -> Error {
+/// A container in place of one that was not started, if it is only that its network was lost.
+async fn another(core: &Arc<Core>, id: &str, error: ClientError) -> Result<String> {
+    if core.ending.is_cancelled() {
+        return Err(failed(core, error));
+    }
+    let Some(lost) = borrow::lost(core, "start", &error).await else {
+        return Err(failed(core, error));
+    };
+    match remake(core, id, &lost).await {
+        Ok(Some(id)) => Ok(id),
+        Ok(None) if core.ending.is_cancelled() => Err(core.closed_error("start")),
+        Ok(None) => Err(lost.because(error)),
+        Err(error) if error.kind() == ErrorKind::PoolEmpty => Err(error.because(lost)),
+        Err(error) => Err(error),
+    }
+}
+
+fn failed(core: &Core, error: ClientError) -> Error {
     if core.ending.is_cancelled() {
         // It was removed under the start: that is what the caller has to know.
         return core.closed_error("start");
     }
-    let error = borrow::error(core, "start", error).await;
+    let error = engine_error("start", &core.subject(), error);
     if error.kind() == ErrorKind::LogDriver { core.log_error("start", &error) } else { error }
 }
 

@@ -36,6 +36,9 @@ pub struct NamespaceRequest {
     pub changes: bool,
     /// What to do when there are none. Absent: as the source is configured.
     pub when_empty: Option<WhenEmpty>,
+    /// How long it has waited already, for namespaces that were lost before it could be started. It
+    /// counts towards [`WhenEmpty::Wait`].
+    pub waited: Duration,
 }
 
 impl NamespaceRequest {
@@ -44,7 +47,11 @@ impl NamespaceRequest {
     /// [`changes`](Self::changes) where they were changed.
     #[must_use]
     pub fn of(spec: &TaskSpec) -> Self {
-        Self { changes: can_change(&spec.security), when_empty: spec.network.when_empty }
+        Self {
+            changes: can_change(&spec.security),
+            when_empty: spec.network.when_empty,
+            waited: Duration::ZERO,
+        }
     }
 }
 

@@ -39,6 +39,8 @@ pub(super) struct Life {
     pub(super) creating: bool,
     /// What was borrowed for the container that is to be created.
     pub(super) loan: Option<Arc<Loan>>,
+    /// How often it has borrowed.
+    pub(super) loans: u32,
     pub(super) sandbox: Option<Arc<Sandbox>>,
     /// What was created without the driver's learning of it.
     pub(super) strays: Vec<Arc<Sandbox>>,
@@ -70,6 +72,7 @@ impl Core {
             options: EngineOptions::of(&spec),
             creating: false,
             loan: None,
+            loans: 0,
             sandbox: None,
             strays: Vec::new(),
             run: None,

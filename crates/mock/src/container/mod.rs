@@ -7,6 +7,7 @@ mod exec;
 mod health;
 mod options;
 mod recover;
+mod remake;
 mod stages;
 mod token;
 

@@ -13,7 +13,7 @@ use crate::Op;
 use crate::driver::Key;
 use crate::engine::{full_name, network};
 use crate::running::{MockRunning, Run};
-use crate::sandbox::{Phase, Sandbox};
+use crate::sandbox::Sandbox;
 
 impl Core {
     pub(super) fn image_name(&self) -> String {
@@ -92,6 +92,11 @@ impl Core {
             }
             life.creating = true;
         }
+        self.make_one().await
+    }
+
+    /// Makes the container, with the stage held.
+    pub(super) async fn make_one(&self) -> Result<()> {
         self.borrow().await?;
         let began = Instant::now();
         let made = self.driver.ask(Op::Create, Some(&self.spec), || self.make()).await?;
@@ -119,9 +124,13 @@ impl Core {
                 .message("the driver has no pool to borrow a network from")
         })?;
         let began = Instant::now();
-        let loan = Loan::ask(&*source, NamespaceRequest::of(&self.spec), "mock").await?;
+        let mut request = NamespaceRequest::of(&self.spec);
+        request.waited = self.life.lock().timings.lease.unwrap_or_default();
+        let loan = Loan::ask(&*source, request, "mock").await?;
         let mut life = self.life.lock();
-        life.timings.lease = Some(began.elapsed());
+        // Of all that it has waited for, lost or not.
+        life.timings.lease = Some(request.waited + began.elapsed());
+        life.loans += 1;
         self.check_open(&life, Op::Create)?;
         life.loan = Some(Arc::new(loan));
         Ok(())
@@ -178,18 +187,24 @@ impl Core {
 
     async fn start_once(&self) -> Result<()> {
         let _stage = self.stage.lock().await;
-        let sandbox = {
-            let life = self.life.lock();
-            self.check_open(&life, Op::Start)?;
-            if life.run.is_some() {
-                return Ok(());
+        loop {
+            let sandbox = {
+                let life = self.life.lock();
+                self.check_open(&life, Op::Start)?;
+                if life.run.is_some() {
+                    return Ok(());
+                }
+                let created = life.sandbox.clone();
+                created.ok_or_else(|| self.invalid(Op::Start, "is not created yet: create it"))?
+            };
+            let began = Instant::now();
+            let effect = || self.launch(&sandbox, began);
+            let started = self.driver.ask(Op::Start, Some(&self.spec), effect).await;
+            let Err(error) = started else { return Ok(()) };
+            if !self.remake(&sandbox).await? {
+                return Err(error);
             }
-            let created = life.sandbox.clone();
-            created.ok_or_else(|| self.invalid(Op::Start, "is not created yet: create it"))?
-        };
-        let began = Instant::now();
-        let effect = || self.launch(&sandbox, began);
-        self.driver.ask(Op::Start, Some(&self.spec), effect).await
+        }
     }
 
     /// What the engine does to start the process, with its streams attached before.
@@ -204,9 +219,7 @@ impl Core {
         match sandbox.joins() {
             None => self.driver.engine.join(sandbox)?,
             Some(holder) => {
-                let found = self.driver.engine.get(&holder);
-                let found = found.filter(|found| found.life().phase == Phase::Running);
-                let found = found.ok_or_else(|| {
+                let found = self.holder(&holder).ok_or_else(|| {
                     Error::new(ErrorKind::Busy, Op::Start.name()).message(format!(
                         "cannot join the network of container {holder}, which does not run: try again"
                     ))

@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use longshore_driver_api::{
-    DriverExt, ErrorKind, NetworkReport, Outcome, Signal, Task, TaskHooks, WhenEmpty,
+    ContainerExt as _, DriverExt, ErrorKind, NetworkReport, Outcome, Signal, Task, TaskHooks,
+    WhenEmpty,
 };
 use longshore_mock::{Containers, Engine, Image, Op, Program, Rule};
 use longshore_prefork::{PoolOptions, SlotPhase};
@@ -191,7 +192,62 @@ async fn placeholders_are_made_no_faster_than_the_bucket_allows() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_task_whose_placeholder_died_before_its_start_is_told_to_try_again() {
+async fn a_task_whose_placeholder_died_before_its_start_borrows_another() {
+    let world = World::filled(PoolOptions::sized(1)).await;
+    for knows_it in [false, true] {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let container = world.driver.prepare(borrower().build().unwrap()).await.unwrap();
+        let before = container.engine_id();
+        let died = world.pool.usage().died;
+        world.engine.signal_container(&world.holders()[0], Signal::KILL).unwrap();
+        if knows_it {
+            world.until(|usage| usage.died > died && usage.free == 1).await;
+        }
+        let running = container.start().await.unwrap();
+        assert_ne!(container.engine_id(), before);
+        let exit = running.wait().await;
+        assert_eq!((exit.code, &exit.network), (Some(0), &NetworkReport::Lent));
+        container.close().await.unwrap();
+    }
+    world.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_copied_into_a_container_is_not_lost_with_its_placeholder() {
+    let world = World::filled(PoolOptions::sized(1)).await;
+    let container = world.driver.prepare(borrower().build().unwrap()).await.unwrap();
+    container.write_file("/tmp/a", b"a", 0o644).await.unwrap();
+    let before = container.engine_id();
+    world.engine.signal_container(&world.holders()[0], Signal::KILL).unwrap();
+    let error = container.start().await.unwrap_err();
+    assert_eq!((error.kind(), container.engine_id()), (ErrorKind::Busy, before));
+    container.close().await.unwrap();
+    world.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_that_a_task_waits_for_placeholders_that_die_is_within_its_bound() {
+    let engine = Engine::new();
+    let of_the_pool = Rule::on(Op::Start).when(|call| call.owner == "pool");
+    engine.rule(of_the_pool.delay(Duration::from_secs(3)));
+    let world = World::on(engine, PoolOptions::sized(1));
+    let spec = borrower()
+        .edit(|spec| spec.network.when_empty = Some(WhenEmpty::Wait(Duration::from_secs(5))));
+    let begun = tokio::time::Instant::now();
+    let container = world.driver.prepare(spec.build().unwrap()).await.unwrap();
+    assert_eq!(begun.elapsed(), Duration::from_secs(3));
+    world.engine.signal_container(&world.holders()[0], Signal::KILL).unwrap();
+    world.until(|usage| usage.died == 1).await;
+    // Three of its five seconds are gone, and it takes three more to make another.
+    let error = container.start().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::PoolEmpty, "{error}");
+    assert_eq!(begun.elapsed().as_secs(), 5);
+    container.close().await.unwrap();
+    world.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_whose_placeholder_died_unknown_to_the_pool_is_told_to_try_again() {
     let engine = Engine::new();
     // The driver is told of the death late.
     engine.rule(Rule::on(Op::Wait).delay(Duration::from_secs(5)));
