@@ -30,5 +30,5 @@ pub use figures::Table;
 pub use proxy::{Fault, FaultProxy, Passed, Script, Step};
 pub use registry::{Asked, Pushed, RegistryFault, RegistryProxy, Request, push};
 pub use scene::Scene;
-pub use setup::{Setup, application, config};
+pub use setup::{Setup, application, config, keeping_log};
 pub use victim::Victim;

@@ -5,7 +5,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use longshore_docker::{DockerConfig, Timeouts};
-use longshore_driver_api::{NetworkMode, PullPolicy, TaskSpec, TaskSpecBuilder};
+use longshore_driver_api::{
+    ByteSize, Capabilities, LogDriver, NetworkMode, PullPolicy, TaskSpec, TaskSpecBuilder,
+};
 
 use crate::engine::Engine;
 
@@ -86,6 +88,15 @@ pub fn config(address: &str, application: &str, run_dir: &Path) -> DockerConfig 
     config.reap_on_open = false;
     config.timeouts = timeouts;
     config
+}
+
+/// The log driver by which an engine keeps every byte of some hundred thousand.
+#[must_use]
+pub fn keeping_log(can: &Capabilities) -> LogDriver {
+    match can.engine.as_str() {
+        "podman" => LogDriver::named("k8s-file").option("max-size", "1p"),
+        _ => LogDriver::local(ByteSize::mib(1), 2),
+    }
 }
 
 /// An application that no other run has: what one leaves is not taken for another's.

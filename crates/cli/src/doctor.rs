@@ -202,7 +202,7 @@ fn remedy(capability: &str) -> &'static str {
         }
         "counts_oom" => "nothing to do: that memory ran out is seen, how often is not",
         "recover" => {
-            "nothing to do: a task of the command's ends with it; others need a Docker engine"
+            "nothing to do: a task of the command's ends with it; others need an engine that tells its time and which one it is"
         }
         "prefork" => {
             "nothing to do: no pool is made to look; `longshore run --network prefork` makes the configured one, or one of its own"

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use longshore_driver_api::{
-    Driver, DriverExt as _, Handle, LogDriver, NamespaceSource, Placeholders, Result, State,
-    TaskSpec,
+    ByteSize, Driver, DriverExt as _, Handle, LogDriver, NamespaceSource, Placeholders, Result,
+    State, TaskSpec,
 };
 
 use crate::Act;
@@ -96,6 +96,8 @@ pub struct Scene {
     pub rejected: Option<String>,
     /// A log driver of the engine that cannot start.
     pub broken_log: Option<LogDriver>,
+    /// A log driver that keeps every byte of some tens of thousands.
+    pub keeping_log: LogDriver,
 }
 
 impl Scene {
@@ -111,6 +113,7 @@ impl Scene {
             pullable: None,
             rejected: None,
             broken_log: None,
+            keeping_log: LogDriver::local(ByteSize::mib(1), 2),
         }
     }
 
@@ -146,6 +149,13 @@ impl Scene {
     #[must_use]
     pub fn broken_log(mut self, log: LogDriver) -> Self {
         self.broken_log = Some(log);
+        self
+    }
+
+    /// Sets the log driver that keeps every byte, [`LogDriver::local`] at first.
+    #[must_use]
+    pub fn keeping_log(mut self, log: LogDriver) -> Self {
+        self.keeping_log = log;
         self
     }
 }

@@ -60,14 +60,18 @@ pub(crate) fn found(version: &Version, info: &Info, api: ApiVersion) -> Capabili
     can.several_networks = true;
     can.pull = true;
     can.exec_proves_start = true;
-    // What Podman keeps and tells has not been tried.
-    can.recover = can.engine == "docker"
-        && !info.id.is_empty()
-        && info.system_time.parse::<Timestamp>().is_ok();
+    can.recover = info.system_time.parse::<Timestamp>().is_ok();
     can.proves_one = true;
     can.proves_oom = true;
     podman::adjust(&mut can, version);
+    can.recover &= !engine_id(&can, info).is_empty();
     can
+}
+
+/// What tells the engine from others, and stays the same when it is started anew; empty where nothing
+/// does.
+pub(crate) fn engine_id(can: &Capabilities, info: &Info) -> String {
+    podman::engine_id(can, info).unwrap_or_else(|| info.id.clone())
 }
 
 /// Refuses what the engine cannot do, all of it at once.

@@ -83,6 +83,7 @@ impl DockerDriver {
         api.speak(spoken);
         let info = again("info", || api.info()).await.map_err(opened)?;
         let mut capabilities = capabilities::found(&version, &info, spoken);
+        let id = capabilities::engine_id(&capabilities, &info);
         release::check(config.server_version.as_deref(), &capabilities)?;
         cache::check(&config, &capabilities)?;
         let stats_source = stats::source(config.stats_source, peer, &address).await?;
@@ -122,7 +123,7 @@ impl DockerDriver {
         let application = config.application;
         let shared = Arc::new(Shared::new(Parts {
             api,
-            engine: EngineIdentity { id: info.id, process },
+            engine: EngineIdentity { id, process },
             capabilities,
             timeouts,
             image_volumes: config.image_volumes,

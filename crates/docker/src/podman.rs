@@ -5,7 +5,8 @@
 use longshore_driver_api::{Capabilities, CgroupVersion};
 use serde_json::Value;
 
-use crate::client::reply::Version;
+use crate::client::reply::{Info, LogConfig, Version};
+use crate::running::bytes;
 
 /// What the capabilities call it.
 pub(crate) const NAME: &str = "podman";
@@ -13,6 +14,12 @@ pub(crate) const NAME: &str = "podman";
 /// The first version of Podman's monitor that was seen to tell kills for want of memory on control
 /// groups of version 1. 2.1.6 writes its note of them where Podman doesn't look.
 const TELLS_OOM: (u32, u32, u32) = (2, 1, 12);
+
+/// Its log driver that keeps every byte; `json-file` is taken for it.
+const KEEPING: [&str; 2] = ["k8s-file", "json-file"];
+
+/// A log that is full is begun anew. One of this size, a petabyte, never is.
+const NEVER_FULL: u64 = 1_000_000_000_000_000;
 
 /// The engine's name, for its capabilities.
 pub(crate) fn engine_name(version: &Version) -> &'static str {
@@ -36,6 +43,32 @@ pub(crate) fn adjust(can: &mut Capabilities, version: &Version) {
     let tells_oom = monitor.and_then(|part| monitor_version(&part.version));
     can.proves_oom = can.cgroup == Some(CgroupVersion::V2)
         || tells_oom.is_some_and(|version| version >= TELLS_OOM);
+}
+
+/// What tells a Podman from others: its host's name and the folder of its storage, since the id that
+/// it gives is another one each time; empty if it lacks either. None on Docker.
+pub(crate) fn engine_id(can: &Capabilities, info: &Info) -> Option<String> {
+    let (host, folder) = (&info.name, &info.docker_root_dir);
+    (can.engine == NAME).then(|| match host.is_empty() || folder.is_empty() {
+        true => String::new(),
+        false => format!("{host}:{folder}"),
+    })
+}
+
+/// Whether everything is in its log, and told again byte by byte: 4.3 and 5.4 were seen to, what
+/// older and later ones tell is not known. Where nothing else is said the bound is its owner's, who
+/// tells nobody.
+pub(crate) fn keeps_output(can: &Capabilities, log: &LogConfig) -> bool {
+    let mut version = can.engine_version.split('.').map(|part| part.parse::<u32>().ok());
+    let version = version.next().flatten().zip(version.next().flatten());
+    let is_tried = version.is_some_and(|version| ((4, 3)..(6, 0)).contains(&version));
+    // Of Docker's options it heeds none but the size.
+    let is_plain = log.config.keys().all(|name| name == "max-size" || name == "max-file");
+    let size = log.config.get("max-size").and_then(|size| bytes(size));
+    is_tried
+        && is_plain
+        && KEEPING.contains(&log.kind.as_str())
+        && size.is_some_and(|size| size >= NEVER_FULL)
 }
 
 /// From `conmon version 2.1.6, commit: unknown`.

@@ -58,16 +58,6 @@ async fn logged<T: Send + 'static>(
     seen
 }
 
-/// Whether the engine has a log driver. Podman takes `json-file` for its own files and lists it not.
-fn has(name: &str) -> bool {
-    let (status, info) = engine::call("GET", "/info").unwrap();
-    assert_eq!(status, 200, "{info}");
-    let listed = info["Plugins"]["Log"].as_array().cloned().unwrap_or_default();
-    listed.iter().any(|driver| {
-        driver == name || (name, "k8s-file") == ("json-file", driver.as_str().unwrap_or_default())
-    })
-}
-
 /// A log driver that the engine lacks is told as that.
 async fn refused(log: LogDriver, name: &str) {
     let fixture = fixture::Docker::new();
@@ -88,7 +78,7 @@ async fn json_files_and_local_ones_keep_the_output() {
         ("local", LogDriver::local(ByteSize::mib(1), 1)),
         ("local", LogDriver::local(ByteSize::mib(1), 3)),
     ] {
-        if !has(name) {
+        if !engine::has_log(name) {
             refused(log, name).await;
             continue;
         }
@@ -113,7 +103,7 @@ async fn syslog_gets_each_line_with_the_tags() {
     socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     let address = format!("unixgram://{}", path.display());
     let log = LogDriver::syslog(address, [("app", "a"), ("fn", "f")]);
-    if !has("syslog") {
+    if !engine::has_log("syslog") {
         return refused(log, "syslog").await;
     }
     logged(log, 2, |_| ()).await;

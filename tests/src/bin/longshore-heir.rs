@@ -10,8 +10,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use longshore_docker::DockerDriver;
-use longshore_driver_api::{ByteSize, Driver, DriverExt, Handle, LogDriver, Task, TaskIo};
-use longshore_tests::{Setup, config};
+use longshore_driver_api::{Driver, DriverExt, Handle, Task, TaskIo};
+use longshore_tests::{Setup, config, keeping_log};
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -43,7 +43,7 @@ async fn leave(driver: &DockerDriver, bytes: &str) -> Result<(), Box<dyn Error>>
     let args = ["write", "--stdout", bytes, "--rate", "20000", "--chunk", "100", "--seed", "7"];
     let spec = Setup::from_env()
         .task(args)
-        .log(LogDriver::local(ByteSize::mib(1), 2))
+        .log(keeping_log(driver.capabilities()))
         .recoverable_for(Duration::from_secs(600))
         .build()?;
     let (io, output) = TaskIo::captured();

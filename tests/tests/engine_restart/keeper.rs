@@ -11,7 +11,7 @@ use longshore_tests::{Scene, Setup, Victim, config};
 use tokio::process::Command;
 use tokio::time::{sleep, timeout};
 
-use crate::{ALONE, LONG, restart};
+use crate::{ALONE, LONG, restart, unless_on_podman};
 
 /// From one look to the next.
 const SHORT: Duration = Duration::from_millis(50);
@@ -69,7 +69,8 @@ async fn an_owner_goes_on(more: &[&str], lives_on: bool) {
     let mut config = config(&scene.setup.engine.address(), &scene.application, &scene.run_dir());
     config.timeouts = Timeouts::default();
     config.keeper = KeeperUse::Always;
-    let driver = DockerDriver::open(config).await.unwrap();
+    let driver = DockerDriver::open(config).await;
+    let Some(driver) = unless_on_podman(&scene.setup, driver).await else { return };
     let spec = scene.setup.task(["sleep", "forever"]).build().unwrap();
     let container = driver.prepare(Task::new(spec)).await.unwrap();
     let running = container.start().await.unwrap();

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use longshore_docker::{DockerDriver, DockerPlaceholders, Timeouts};
 use longshore_driver_api::{
-    Driver as _, DriverExt as _, NamespaceRequest, NamespaceSource as _, NetworkMode,
-    NetworkReport, TaskSpec, WhenEmpty,
+    Driver as _, DriverExt as _, ErrorKind, NamespaceRequest, NamespaceSource as _, NetworkMode,
+    NetworkReport, Result, TaskSpec, WhenEmpty,
 };
 use longshore_prefork::{Pool, PoolOptions, Usage};
 use longshore_tests::{Setup, application, config};
@@ -39,6 +39,16 @@ async fn restart(more: &[&str]) {
     assert_eq!(others(), before, "the bridge of another engine");
 }
 
+/// What there is not on Podman, where it has to be refused.
+async fn unless_on_podman<T>(setup: &Setup, opened: Result<T>) -> Option<T> {
+    if !setup.engine.version().await.unwrap().starts_with("Podman") {
+        return Some(opened.unwrap());
+    }
+    let refused = opened.err().expect("there is none on Podman");
+    assert_eq!(refused.kind(), ErrorKind::Unsupported, "{refused}");
+    None
+}
+
 async fn until(pool: &Pool, what: &str, is: impl Fn(&Usage) -> bool) {
     let begun = Instant::now();
     while !is(&pool.usage()) {
@@ -58,7 +68,8 @@ async fn pool_recovers(run_dir: &Path, more: &[&str]) {
     let (setup, application) = (Setup::from_env(), application("restart"));
     let mut config = config(&setup.engine.address(), &application, run_dir);
     config.timeouts = Timeouts::default();
-    let placeholders = DockerPlaceholders::open(config.clone()).await.unwrap();
+    let placeholders = DockerPlaceholders::open(config.clone()).await;
+    let Some(placeholders) = unless_on_podman(&setup, placeholders).await else { return };
     let mut options = PoolOptions::sized(SIZE);
     (options.rate, options.burst) = (0, 1);
     let pool = Arc::new(Pool::open(options, Arc::new(placeholders)).unwrap());

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use longshore_driver_api::{
-    ByteSize, Driver, ErrorKind, Exit, Handle, LogDriver, Lost, Missing, Outcome as Ending,
-    ReapOptions, Recovered, Signal, State, Task, TaskIo, TaskSpecBuilder, TtySize,
+    Driver, ErrorKind, Exit, Handle, LogDriver, Lost, Missing, Outcome as Ending, ReapOptions,
+    Recovered, Signal, State, Task, TaskIo, TaskSpecBuilder, TtySize,
 };
 use longshore_testee::{STDOUT, pattern};
 use tokio::time::{Instant, sleep};
@@ -117,8 +117,7 @@ pub(crate) async fn a_task_that_ended_meanwhile_tells_how(t: Trial) -> Outcome {
 
 pub(crate) async fn output_meanwhile_is_delivered_or_said_to_be_lost(t: Trial) -> Outcome {
     const ALL: usize = 30_000;
-    let logs = [LogDriver::default(), LogDriver::local(ByteSize::mib(1), 2)];
-    for log in logs {
+    for log in [LogDriver::default(), t.scene().keeping_log] {
         let write = crate::Write {
             stdout: ALL as u64,
             stderr: 0,
@@ -157,7 +156,7 @@ pub(crate) async fn a_recovered_terminal_is_one_stream(t: Trial) -> Outcome {
         let task = Task::new(built(t.spec(&Act::IsATty).tty(true)));
         return t.supported(false, task).map(drop);
     }
-    for log in [LogDriver::default(), LogDriver::local(ByteSize::mib(1), 2)] {
+    for log in [LogDriver::default(), t.scene().keeping_log] {
         let spec = t.spec(&Act::trap_term(0)).tty(true).log(log);
         let Some(handle) = abandoned(&t, spec, WITHIN, READY).await? else { return Ok(()) };
         let (io, captured) = TaskIo::captured();

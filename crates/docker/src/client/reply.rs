@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 /// The answer to `GET /version`.
@@ -46,12 +46,18 @@ pub(crate) struct Component {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub(crate) struct Info {
-    /// What tells it from other engines, and stays the same when it is started anew.
+    /// What tells a Docker from others, and stays the same when it is started anew.
     #[serde(rename = "ID", deserialize_with = "nullable")]
     pub(crate) id: String,
     /// The time on its clock, in RFC 3339.
     #[serde(deserialize_with = "nullable")]
     pub(crate) system_time: String,
+    /// Its host's name.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) name: String,
+    /// The folder of its storage.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) docker_root_dir: String,
     /// The storage driver.
     #[serde(deserialize_with = "nullable")]
     pub(crate) driver: String,
@@ -260,7 +266,7 @@ pub(crate) struct MountPoint {
 }
 
 /// Where the engine keeps a container's output.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub(crate) struct LogConfig {
     /// The log driver's name.

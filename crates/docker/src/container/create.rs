@@ -18,7 +18,7 @@ use crate::network;
 use crate::podman;
 use crate::recover::{engine_time, later};
 use crate::retry::if_unsent;
-use crate::running::keeps_output;
+use crate::running::keeping_log;
 
 /// How long a container is looked for at once whose making was asked for without an answer.
 const APPEARS: Duration = Duration::from_secs(1);
@@ -115,7 +115,7 @@ impl Making {
                 }
                 Err(error) => return Creation::Failed(Arc::new(error), None),
             }
-            if !keeps_output(&body) {
+            if keeping_log(&core.shared.capabilities, &body).is_none() {
                 let (container, task) = (&core.name, &core.spec.id);
                 tracing::warn!(
                     container,

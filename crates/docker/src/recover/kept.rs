@@ -6,8 +6,10 @@ use std::time::Duration;
 use longshore_driver_api::{Error, ErrorKind, Handle, Result, TaskSpec};
 use serde::{Deserialize, Serialize};
 
+use crate::client::reply::LogConfig;
 use crate::container::core::Core;
-use crate::running::keeps_output;
+use crate::podman;
+use crate::running::keeping_log;
 
 const BACKEND: &str = "docker";
 const VERSION: u32 = 1;
@@ -23,6 +25,9 @@ pub(super) struct Kept {
     pub(super) container: String,
     /// The task, without what can hold secrets.
     pub(super) task: TaskSpec,
+    /// The log that keeps its output, where the engine does not tell what it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) log: Option<LogConfig>,
     /// How long it had run, frozen time left out.
     pub(super) ran: Duration,
     /// How long it had been frozen.
@@ -50,16 +55,19 @@ pub(crate) fn handle(core: &Core, id: &str) -> Result<Handle> {
         let ran = clock.ran();
         (ran, clock.all().saturating_sub(ran), clock.is_held())
     };
+    let can = &core.shared.capabilities;
+    let log = keeping_log(can, &core.options().body);
+    let keeps = log.is_some();
     let kept = Kept {
         engine: core.shared.engine.id.clone(),
         process: core.shared.engine.process.clone(),
         container: id.to_owned(),
         task: core.spec.without_secrets(),
+        log: log.filter(|_| can.engine == podman::NAME),
         ran,
         frozen,
         held,
     };
     let [stdout, stderr] = core.delivered.each_ref().map(|at| at.load(Ordering::Relaxed));
-    let keeps = keeps_output(&core.options().body);
     Ok(Handle::new(BACKEND, VERSION, &kept)?.at(stdout, stderr).keeping_output(keeps))
 }

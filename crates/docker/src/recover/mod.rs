@@ -18,8 +18,9 @@ use serde_json::json;
 
 use self::kept::Kept;
 use crate::blocking::off_the_runtime;
+use crate::capabilities::engine_id;
 use crate::client::api::{DockerApi, Streams, WaitCondition};
-use crate::client::reply::Container;
+use crate::client::reply::{Container, LogConfig, State};
 use crate::client::stream::RawStream;
 use crate::container::DockerContainer;
 use crate::container::core::{Core, Found, Handle};
@@ -42,7 +43,7 @@ pub(crate) async fn recover(
     let id = kept.container.as_str();
     let info = again("info", || shared.api.info()).await;
     let info = info.map_err(|error| engine_error(OP, "engine", error))?;
-    if info.id != kept.engine {
+    if engine_id(&shared.capabilities, &info) != kept.engine {
         return Err(error(ErrorKind::HandleForeign, "the handle is one of another engine"));
     }
     let now = time::time(&info.system_time).map_err(|error| engine_error(OP, "engine", error))?;
@@ -56,7 +57,9 @@ pub(crate) async fn recover(
     let clock = time::clock(&kept, state, now)?;
     let streams =
         Streams { stdin: false, stdout: io.stdout.is_some(), stderr: io.stderr.is_some() };
-    let (source, lost) = output(shared, left, &kept, &container, streams).await?;
+    // Podman tells another one, without its options.
+    let log = kept.log.as_ref().unwrap_or(&container.host_config.log_config);
+    let (source, lost) = output(shared, left, &kept, (log, state), streams).await?;
     let wait = if state.running {
         let wait = repeat("wait", || api.wait(id, WaitCondition::NotRunning)).await;
         Waiting::For(wait.map_err(|error| engine_error(OP, id, error))?)
@@ -66,11 +69,10 @@ pub(crate) async fn recover(
     let image: ImageRef = kept.task.image.parse().map_err(|wrong| {
         error(ErrorKind::HandleUnknown, &format!("image {:?}: {wrong}", kept.task.image))
     })?;
-    let log = &container.host_config.log_config;
     let found = Found {
         id: id.to_owned(),
         name: container.name.trim_start_matches('/').to_owned(),
-        options: json!({"HostConfig": {"LogConfig": {"Type": log.kind, "Config": log.config}}}),
+        options: json!({"HostConfig": {"LogConfig": log}}),
         frozen: state.paused,
         claim,
     };
@@ -157,7 +159,7 @@ async fn output(
     shared: &Shared,
     left: &TaskHandle,
     kept: &Kept,
-    container: &Container,
+    (config, state): (&LogConfig, &State),
     streams: Streams,
 ) -> Result<(Source, Lost)> {
     let (api, id) = (&*shared.api, kept.container.as_str());
@@ -169,19 +171,17 @@ async fn output(
     if streams.is_empty() {
         return Ok((Source::Streams(None), lost(Missing::NotAttached)));
     }
-    let config = &container.host_config.log_config;
-    if let Some(log) = Log::of(config, kept.task.tty, [left.stdout(), left.stderr()]) {
+    let passed = [left.stdout(), left.stderr()];
+    if let Some(log) = Log::of(&shared.capabilities, config, kept.task.tty, passed) {
         let whole = log.is_whole(api, id).await.map_err(|error| engine_error(OP, id, error))?;
         // An engine that was started anew has lost what it had in hand.
-        let same = kept.process.is_some() && kept.process == shared.engine_process().await?;
+        let same = !log.is_the_engines()
+            || (kept.process.is_some() && kept.process == shared.engine_process().await?);
         let missing = if whole && same { Missing::Nothing } else { Missing::Unknown };
         return Ok((Source::Log(log), lost(missing)));
     }
-    let attached = if container.state.running {
-        Some(attach(api, id, streams, container.state.paused).await?)
-    } else {
-        None
-    };
+    let attached =
+        if state.running { Some(attach(api, id, streams, state.paused).await?) } else { None };
     Ok((Source::Streams(attached), lost(Missing::Unknown)))
 }
 

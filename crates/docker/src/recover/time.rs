@@ -67,6 +67,7 @@ mod tests {
             process: None,
             container: String::new(),
             task: TaskSpec::builder("x").timeout(SECOND * 60).build().unwrap(),
+            log: None,
             ran: SECOND * ran,
             frozen: SECOND * frozen,
             held,

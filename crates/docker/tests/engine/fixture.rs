@@ -1,13 +1,15 @@
 //! The driver as the conformance suite and the engine tests open it: each fixture is an
 //! application of its own.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use longshore_conformance::{Fixture, Hosting, Lend, Orphan, Scene};
 use longshore_docker::{DockerConfig, DockerDriver, DockerPlaceholders, ImageVolumes};
-use longshore_driver_api::{Error, ErrorKind, Handle, LogDriver, Result, State, TaskSpec};
+use longshore_driver_api::{
+    ByteSize, Error, ErrorKind, Handle, LogDriver, Result, State, TaskSpec,
+};
 
 use crate::engine;
 
@@ -83,6 +85,16 @@ fn pullable() -> Option<String> {
     Some(format!("{registry}/longshore/testee:latest"))
 }
 
+/// The engine's log driver that keeps every byte.
+fn keeping_log() -> LogDriver {
+    static LOG: OnceLock<LogDriver> = OnceLock::new();
+    let look = || match engine::has_log("local") {
+        true => LogDriver::local(ByteSize::mib(1), 2),
+        false => LogDriver::named("k8s-file").option("max-size", "1p"),
+    };
+    LOG.get_or_init(look).clone()
+}
+
 /// How a driver of an application is opened.
 pub(crate) fn config(application: &str, run_dir: &std::path::Path) -> DockerConfig {
     let mut config = DockerConfig::default();
@@ -109,8 +121,9 @@ impl Fixture for Docker {
     }
 
     fn scene(&self) -> Scene {
-        let mut scene =
-            Scene::new(engine::image()).broken_log(LogDriver::syslog("tcp://127.0.0.1:9", []));
+        let mut scene = Scene::new(engine::image())
+            .broken_log(LogDriver::syslog("tcp://127.0.0.1:9", []))
+            .keeping_log(keeping_log());
         if let Some(image) = pullable() {
             scene = scene.pullable(image);
         }

@@ -55,3 +55,13 @@ pub(crate) fn loose_volumes() -> std::io::Result<Vec<String>> {
     let list = found["Volumes"].as_array().cloned().unwrap_or_default();
     Ok(list.iter().filter_map(|one| one["Name"].as_str().map(str::to_owned)).collect())
 }
+
+/// Whether the engine has a log driver. Podman takes `json-file` for its own files and lists it not.
+pub(crate) fn has_log(name: &str) -> bool {
+    let (status, info) = call("GET", "/info").expect("the engine answers");
+    assert_eq!(status, 200, "{info}");
+    let listed = info["Plugins"]["Log"].as_array().cloned().unwrap_or_default();
+    listed.iter().any(|driver| {
+        driver == name || (name, "k8s-file") == ("json-file", driver.as_str().unwrap_or_default())
+    })
+}

@@ -2,6 +2,7 @@
 
 mod clock;
 mod log;
+mod podman;
 mod scene;
 mod take;
 

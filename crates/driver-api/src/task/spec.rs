@@ -103,8 +103,9 @@ pub struct TaskSpec {
     pub log: LogDriver,
     /// How long after its creation the container is left to be taken up again
     /// ([`Driver::recover`](crate::Driver::recover)), should its owner die. Its output meanwhile is
-    /// lost unless [`log`](Self::log) keeps every byte ([`LogDriver::local`]). Absent: a reaper may
-    /// remove it at once.
+    /// lost unless [`log`](Self::log) keeps every byte ([`LogDriver::local`]; on Podman `k8s-file`
+    /// with a `max-size` of a petabyte or more, such as `1p`). Absent: a reaper may remove it at
+    /// once.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "duration::optional")]
     pub recoverable_for: Option<Duration>,
     /// What only some backends understand.
