@@ -55,8 +55,9 @@ impl Finding {
 pub(crate) async fn main(args: Args) -> Result<u8, Failure> {
     let mut signals = Signals::catch()?;
     let Look { config, pool } = signals.unless(args.engine.config_to_look()).await?;
-    let (mut findings, works) = signals.unless(async { Ok(examine(&config).await) }).await?;
-    findings.extend(configured(&pool));
+    let Examined { mut findings, works, without_pool } =
+        signals.unless(async { Ok(examine(&config).await) }).await?;
+    findings.extend(configured(&pool, without_pool.as_deref()));
     let rows: Vec<_> = findings
         .into_iter()
         .map(|finding| vec![finding.state.to_owned(), finding.what, finding.details])
@@ -70,10 +71,19 @@ pub(crate) async fn main(args: Args) -> Result<u8, Failure> {
     Ok(if works.is_empty() { NOTHING_WORKS } else { 0 })
 }
 
-/// Looks at everything, and names the backends that work.
-async fn examine(config: &Config) -> (Vec<Finding>, Vec<String>) {
+/// What was found.
+struct Examined {
+    findings: Vec<Finding>,
+    /// The backends that work.
+    works: Vec<String>,
+    /// The engine on which there cannot be a pool.
+    without_pool: Option<String>,
+}
+
+/// Looks at everything.
+async fn examine(config: &Config) -> Examined {
     let mut findings = vec![run_dir(config), credentials(config).await];
-    let mut works = Vec::new();
+    let (mut works, mut without_pool) = (Vec::new(), None);
     let registry = longshore::registry();
     let backends: Vec<String> = match &config.driver {
         Some(name) => vec![name.clone()],
@@ -83,8 +93,12 @@ async fn examine(config: &Config) -> (Vec<Finding>, Vec<String>) {
     for name in backends {
         match registry.open(&name, config.clone()).await {
             Ok(driver) => {
-                findings.push(Finding::ok(&name, summary(driver.capabilities())));
-                findings.extend(capabilities(&name, driver.capabilities()));
+                let can = driver.capabilities();
+                findings.push(Finding::ok(&name, summary(can)));
+                findings.extend(capabilities(&name, can));
+                if !may_have_a_pool(&name, can) {
+                    without_pool = Some(format!("{} {}", can.engine, can.engine_version));
+                }
                 if let Err(error) = driver.close().await {
                     findings.push(Finding::failed(&name, &error.into()));
                 }
@@ -93,16 +107,26 @@ async fn examine(config: &Config) -> (Vec<Finding>, Vec<String>) {
             Err(error) => findings.push(Finding::failed(&name, &error.into())),
         }
     }
-    (findings, works)
+    Examined { findings, works, without_pool }
+}
+
+/// Whether placeholders can be made at all: on Podman they cannot.
+fn may_have_a_pool(backend: &str, can: &Capabilities) -> bool {
+    backend != "docker" || can.engine == "docker"
 }
 
 /// A pool that is configured. It is not tried: that would make every network of it.
-fn configured(pool: &PoolOptions) -> Option<Finding> {
+fn configured(pool: &PoolOptions, without_pool: Option<&str>) -> Option<Finding> {
     if !pool.is_on() {
         return None;
     }
     if let Err(error) = pool.validate() {
         return Some(Finding::failed("pool", &error.into()));
+    }
+    if let Some(engine) = without_pool {
+        let failure =
+            Failure::new(format!("configured, and there can be none on {engine}: {NO_POOL}"));
+        return Some(Finding::failed("pool", &failure));
     }
     let most = match pool.max_size {
         max if max > pool.size => format!(", at most {max}"),
@@ -162,10 +186,19 @@ fn capabilities(backend: &str, can: &Capabilities) -> Vec<Finding> {
         .filter_map(able)
         .map(|(name, able)| {
             let what = format!("{backend}: {}", name.replace('_', " "));
-            if able { Finding::ok(what, "") } else { Finding::no(what, remedy(&name)) }
+            let remedy = || match name.as_str() {
+                "prefork" if !may_have_a_pool(backend, can) => {
+                    format!("there can be none on {}: {NO_POOL}", can.engine)
+                }
+                name => remedy(name).to_owned(),
+            };
+            if able { Finding::ok(what, "") } else { Finding::no(what, remedy()) }
         })
         .collect()
 }
+
+/// What to do where there cannot be a pool.
+const NO_POOL: &str = "do without (pre_fork_pool_size = 0, and another --network than prefork)";
 
 fn remedy(capability: &str) -> &'static str {
     match capability {
@@ -232,16 +265,29 @@ mod tests {
     }
 
     #[test]
+    fn where_no_pool_can_be_made_it_is_said() {
+        let told = |engine| {
+            let findings = capabilities("docker", &Capabilities::nothing(engine, "5.4.2"));
+            findings.into_iter().find(|it| it.what == "docker: prefork").unwrap().details
+        };
+        assert!(told("podman").contains("none on podman: do without"), "{}", told("podman"));
+        assert!(told("docker").starts_with("nothing to do"), "{}", told("docker"));
+    }
+
+    #[test]
     fn a_pool_is_told_as_it_is_configured() {
-        assert_eq!(configured(&PoolOptions::default()), None);
+        assert_eq!(configured(&PoolOptions::default(), Some("podman")), None);
         let mut pool = PoolOptions::sized(2);
         (pool.max_size, pool.networks) = (5, vec!["lan".to_owned()]);
-        let told = configured(&pool).unwrap();
+        let told = configured(&pool, None).unwrap();
         assert_eq!((told.state, told.what.as_str()), ("ok", "pool"));
+        let impossible = configured(&pool, Some("podman 5.4.2")).unwrap();
+        assert_eq!(impossible.state, "fault");
+        assert!(impossible.details.contains("none on podman 5.4.2"), "{impossible:?}");
         let expected = "configured, not tried: 2 slots, at most 5 on lan; ";
         assert!(told.details.starts_with(expected), "{told:?}");
         pool.networks = vec!["host".to_owned()];
-        assert_eq!(configured(&pool).unwrap().state, "fault");
+        assert_eq!(configured(&pool, None).unwrap().state, "fault");
     }
 
     #[test]
