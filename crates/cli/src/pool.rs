@@ -24,6 +24,9 @@ const SOME_FAILED: u8 = 1;
 /// Signal n is told as 128 + n, as a shell does.
 const SIGNALLED: u8 = 128;
 
+/// How many slots there are where nobody says how many.
+const USUAL: usize = 4;
+
 /// How often it is looked whether there is something new to show.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -109,7 +112,12 @@ async fn config(args: &Args) -> Result<Config, Failure> {
     if let Some(size) = args.size {
         pool.size = size;
     } else if !pool.is_on() {
-        pool.size = 4;
+        pool.size = USUAL;
+        if args.engine.config.is_some() {
+            note(format_args!(
+                "the configuration makes no pool (pre_fork_pool_size is 0): this one has {USUAL} slots; --size says otherwise"
+            ));
+        }
     }
     if let Some(max) = args.max {
         pool.max_size = max;

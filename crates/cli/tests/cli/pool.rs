@@ -38,6 +38,9 @@ fn a_pool_that_nobody_uses_is_shown_for_as_long_as_asked() {
     let mock = Mock::new();
     let shown = done(&mut mock.command("pool", &["--for", "600ms"]));
     shown.assert(0, "4 placeholders made");
+    assert!(shown.stderr.contains("this one has 4 slots; --size says otherwise"), "{shown:?}");
+    let sized = done(&mut mock.command("pool", &["--for", "10ms", "--size", "1"]));
+    assert!(sized.code == Some(0) && !sized.stderr.contains("--size"), "{sized:?}");
     assert!(shown.text().contains("4 free, 0 in use"), "{shown:?}");
     done(&mut mock.command("pool", &["--size", "0"])).assert(125, "pre_fork_pool_size");
     done(&mut mock.command("pool", &["--workers", "2"])).assert(125, "IMAGE");
