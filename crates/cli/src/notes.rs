@@ -25,6 +25,37 @@ pub(crate) fn say(text: &[u8]) {
     STDERR.say(text);
 }
 
+/// Keeps back what is said from now on, for a picture on the terminal that has to make room first.
+///
+/// What is kept back when this is dropped is said then.
+pub(crate) fn hold() -> Held {
+    STDERR.hold()
+}
+
+/// What keeps texts back.
+#[derive(Debug)]
+pub(crate) struct Held(&'static Lines);
+
+impl Held {
+    /// Whether there is something to be said.
+    pub(crate) fn has_some(&self) -> bool {
+        self.0.lock().held.as_ref().is_some_and(|held| !held.is_empty())
+    }
+
+    /// Says it, and keeps back what comes after.
+    pub(crate) fn say(&self) {
+        let text = self.0.lock().held.as_mut().map(std::mem::take);
+        self.0.pass_on(&text.unwrap_or_default());
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let text = self.0.lock().held.take();
+        self.0.pass_on(&text.unwrap_or_default());
+    }
+}
+
 /// Takes what the log writes.
 #[derive(Debug)]
 pub(crate) struct Log;
@@ -53,6 +84,8 @@ struct Lines {
 struct State {
     /// What nobody has begun to write.
     waiting: Vec<u8>,
+    /// What is kept back, while that is so.
+    held: Option<Vec<u8>>,
     /// How many bytes were to be written, and how many of them are through or have failed.
     said: u64,
     done: u64,
@@ -68,7 +101,29 @@ impl Lines {
         Self { stream, patience, state: Mutex::default(), changed: Condvar::new() }
     }
 
+    fn hold(&'static self) -> Held {
+        self.lock().held.get_or_insert_default();
+        Held(self)
+    }
+
     fn say(&'static self, text: &[u8]) {
+        let mut state = self.lock();
+        if let Some(held) = &mut state.held {
+            if held.len() + text.len() <= MOST {
+                held.extend_from_slice(text);
+            } else {
+                state.lost += 1;
+            }
+            return;
+        }
+        drop(state);
+        self.pass_on(text);
+    }
+
+    fn pass_on(&'static self, text: &[u8]) {
+        if text.is_empty() {
+            return;
+        }
         let mut state = self.lock();
         if !state.has_thread {
             let thread = std::thread::Builder::new().name("longshore-stderr".to_owned());
@@ -171,6 +226,23 @@ mod tests {
             assert_eq!(state.done, state.said);
         }
         assert_eq!(read(&mut reader, 4), "a\nb\n");
+    }
+
+    #[test]
+    fn what_is_kept_back_comes_when_it_is_let_go_in_its_order() {
+        let (mut reader, lines) = lines(Duration::from_secs(60));
+        let held = lines.hold();
+        assert!(!held.has_some());
+        lines.say(b"a\n");
+        assert!(held.has_some() && lines.lock().said == 0);
+        held.say();
+        assert_eq!((read(&mut reader, 2).as_str(), held.has_some()), ("a\n", false));
+        lines.say(b"b\n");
+        lines.say(&vec![b'x'; MOST]);
+        drop(held);
+        lines.say(b"c\n");
+        let lost = "longshore: nobody read, and 1 lines are lost\n";
+        assert_eq!(read(&mut reader, 4 + lost.len()), format!("b\n{lost}c\n"));
     }
 
     #[test]

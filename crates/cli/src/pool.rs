@@ -16,8 +16,9 @@ use tokio::task::JoinSet;
 use crate::engine;
 use crate::failure::{Failure, note};
 use crate::signals::Signals;
-use crate::{stdio, terminal, units};
+use crate::{notes, stdio, terminal, units};
 use tally::Tally;
+use view::View;
 
 /// The exit status when a task failed.
 const SOME_FAILED: u8 = 1;
@@ -179,22 +180,33 @@ fn take(left: &AtomicU64) -> bool {
     left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok()
 }
 
-/// Shows the pool whenever it has changed, on a terminal in one place.
+/// Shows the pool whenever it has changed, on a terminal in one place, below what is logged meanwhile.
 async fn show(pool: &Pool) -> Result<(), Failure> {
     let in_place = io::stdout().is_terminal();
+    // Wherever else stderr leads, it disturbs nothing.
+    let log = (in_place && terminal::stderr_is_terminal()).then(notes::hold);
     let mut last = String::new();
     loop {
-        let mut text = view::table(&pool.usage(), &pool.slots());
-        if let Some(size) = terminal::size().filter(|_| in_place) {
-            text = view::fitted(&text, size);
-        }
-        if text != last {
+        let view = View::of(&pool.usage(), &pool.slots());
+        let text = match terminal::size().filter(|_| in_place) {
+            Some(size) => view.fitted(size),
+            None => view.text(),
+        };
+        let logged = log.as_ref().filter(|log| log.has_some());
+        if text != last || logged.is_some() {
             let back = match last.lines().count() {
                 lines if in_place && lines > 0 => format!("\x1b[{lines}A\x1b[J"),
                 _ => String::new(),
             };
             let gap = if in_place || last.is_empty() { "" } else { "\n" };
-            stdio::print(&format!("{back}{gap}{text}")).await?;
+            match logged {
+                Some(log) => {
+                    stdio::print(&back).await?;
+                    log.say();
+                    stdio::print(&text).await?;
+                }
+                None => stdio::print(&format!("{back}{gap}{text}")).await?,
+            }
             last = text;
         }
         tokio::time::sleep(LOOK).await;

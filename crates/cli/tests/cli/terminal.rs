@@ -127,3 +127,50 @@ fn a_pull_shows_its_progress_and_takes_it_away_again() {
     let shown = terminal.until("docker.io/library/remote:latest");
     assert!(!shown.contains("pull"), "{shown}");
 }
+
+/// What a terminal shows of so much output, line by line.
+fn screen(output: &str) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    let mut at = 0;
+    let mut rest = output.chars();
+    while let Some(c) = rest.next() {
+        match c {
+            '\x1b' => {
+                assert_eq!(rest.next(), Some('['), "{output:?}");
+                let command: String = rest.by_ref().take_while(|c| c.is_ascii_digit()).collect();
+                // The letter was taken with the digits.
+                match command.parse::<usize>() {
+                    Ok(up) => at -= up,
+                    Err(_) => lines.truncate(at),
+                }
+            }
+            '\r' => {}
+            '\n' => at += 1,
+            c => {
+                lines.resize(lines.len().max(at + 1), String::new());
+                lines[at].push(c);
+            }
+        }
+    }
+    lines
+}
+
+#[test]
+fn what_is_logged_while_a_pool_is_shown_stands_above_it() {
+    let mock = Mock::new();
+    let mut terminal = Terminal::new();
+    let args = ["--size", "2", "--network", "nonesuch", "--for", "2s"];
+    let mut child = terminal.start(&mut mock.command("pool", &args));
+    let output = terminal.until(" died\r\n");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let screen = screen(&output);
+    let lines = |text: &str| screen.iter().filter(|line| line.contains(text)).count();
+    assert!(lines("a placeholder could not be made") > 2, "{screen:#?}");
+    assert_eq!((lines("SLOT  STATE"), lines("nobody has borrowed yet; ")), (1, 1), "{screen:#?}");
+    // The whole of the error, below the slots.
+    let head = screen.iter().position(|line| line.starts_with("SLOT  STATE")).unwrap();
+    assert!(screen[head + 3].starts_with("slot 0 on nonesuch: "), "{screen:#?}");
+    assert!(screen[head + 3].ends_with("make it first"), "{screen:#?}");
+    let whole = |line: &String| line.contains(" WARN ") && line.starts_with("20");
+    assert!(screen[1..head].iter().all(whole), "{screen:#?}");
+}
