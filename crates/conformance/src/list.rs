@@ -64,6 +64,8 @@ macro_rules! for_each_case {
                     "Where there is none to borrow, a task fails and leaves nothing, or has one of its own, as it asked.",
                 whoever_falls_back_is_on_a_network_of_the_lenders =>
                     "A task that has a network of its own for want of one to borrow is on one of those that are lent otherwise.",
+                a_network_that_is_lost_before_the_start_is_replaced =>
+                    "Where a lent network is lost before anything of the task could run, it borrows another.",
                 a_network_that_is_lost_is_told_once_and_in_the_exit =>
                     "A lent network that is lost is told once while the task runs, and in its exit.",
             }

@@ -132,6 +132,9 @@ caught! {
     a_lost_network_that_nobody_tells_of: LosesInSilence
         by "borrow::a_network_that_is_lost_is_told_once_and_in_the_exit"
         because "stuck: \"the task's owner is told\"";
+    a_lost_network_that_is_not_replaced: LosesInSilence
+        by "borrow::a_network_that_is_lost_before_the_start_is_replaced"
+        because "which does not run: try again [Busy]";
     a_refusal_that_is_given_once: ChecksImagesOnce
         by "images::a_refused_image_is_refused_each_time" because "should fail with ImageRejected";
     a_credential_that_nobody_needs: AlwaysAsksForCredentials

@@ -141,6 +141,25 @@ impl TaskHooks for Told {
     }
 }
 
+pub(crate) async fn a_network_that_is_lost_before_the_start_is_replaced(t: Trial) -> Outcome {
+    let Some((driver, books)) = world(&t).await? else { return Ok(()) };
+    let task = Task::new(borrower(&t, &Act::Sleep(None)));
+    let container = t.ok("prepare", driver.prepare(task)).await?;
+    t.ok("end the placeholder", books.end("the lender has ended it")).await?;
+    let running = t.ok("start", container.start()).await?;
+    let info = t.ok("ask for the network", running.network()).await?;
+    assert!(info.address().is_some(), "it is on another one: {info:?}");
+    assert_eq!((books.requests().len(), books.out()), (2, 1));
+    running.cancel();
+    let exit = t.done("wait", running.wait()).await?;
+    assert_eq!((exit.outcome, &exit.network), (Ended::Cancelled, &NetworkReport::Lent));
+    t.ok("close", container.close()).await?;
+    t.until("the lease comes back", || books.out() == 0).await?;
+    t.ok("close the driver", driver.close()).await?;
+    assert_eq!(t.leftovers().await?, [""; 0]);
+    Ok(())
+}
+
 pub(crate) async fn a_network_that_is_lost_is_told_once_and_in_the_exit(t: Trial) -> Outcome {
     let Some((driver, books)) = world(&t).await? else { return Ok(()) };
     let told = Arc::new(Told::default());

@@ -1,20 +1,19 @@
-//! A source of namespaces that has one placeholder, lends it when it is told to, and counts.
+//! A source of namespaces that has one placeholder at a time, lends it, and counts.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use longshore_driver_api::{
     Chosen, Error, ErrorKind, LeastUsed, NamespaceLease, NamespaceRequest, NamespaceSource,
     Namespaces, NetworkMode, Placeholder, PlaceholderSpec, Placeholders, Result, WhenEmpty,
 };
-use tokio::sync::{OnceCell, watch};
+use tokio::sync::watch;
 
-/// One placeholder, made when the first task asks for it.
+/// One placeholder, made when a task asks for it and there is none.
 #[derive(Debug)]
 pub(crate) struct Lender {
     placeholders: Arc<dyn Placeholders>,
-    made: OnceCell<Arc<dyn Placeholder>>,
     network: NetworkMode,
     books: Arc<Books>,
 }
@@ -25,7 +24,9 @@ pub(crate) struct Books {
     out: AtomicUsize,
     generation: AtomicU64,
     requests: Mutex<Vec<NamespaceRequest>>,
-    lost: watch::Sender<Option<String>>,
+    made: tokio::sync::Mutex<Option<Arc<dyn Placeholder>>>,
+    /// Why the placeholder that there is holds nothing any more.
+    lost: Mutex<watch::Sender<Option<String>>>,
 }
 
 impl Lender {
@@ -35,18 +36,18 @@ impl Lender {
         network: NetworkMode,
         books: Arc<Books>,
     ) -> Self {
-        Self { placeholders, made: OnceCell::new(), network, books }
+        Self { placeholders, network, books }
     }
 
-    async fn placeholder(&self) -> Result<&Arc<dyn Placeholder>> {
-        self.made
-            .get_or_try_init(|| async {
-                let spec = PlaceholderSpec::new("conformance-placeholder", self.network.clone());
-                let placeholder = self.placeholders.make(&spec).await?;
-                placeholder.start().await?;
-                Ok(placeholder)
-            })
-            .await
+    async fn placeholder(&self) -> Result<Arc<dyn Placeholder>> {
+        let mut made = self.books.made.lock().await;
+        if let Some(placeholder) = &*made {
+            return Ok(Arc::clone(placeholder));
+        }
+        let spec = PlaceholderSpec::new("conformance-placeholder", self.network.clone());
+        let placeholder = self.placeholders.make(&spec).await?;
+        placeholder.start().await?;
+        Ok(Arc::clone(made.insert(placeholder)))
     }
 }
 
@@ -56,7 +57,8 @@ impl Books {
             out: AtomicUsize::new(0),
             generation: AtomicU64::new(0),
             requests: Mutex::default(),
-            lost: watch::Sender::new(None),
+            made: tokio::sync::Mutex::default(),
+            lost: Mutex::new(watch::Sender::new(None)),
         })
     }
 
@@ -72,7 +74,21 @@ impl Books {
 
     /// Tells those who have a lease that there is nothing behind it any more.
     pub(crate) fn lose(&self, why: &str) {
-        self.lost.send_replace(Some(why.to_owned()));
+        self.lost().send_replace(Some(why.to_owned()));
+    }
+
+    /// Ends the placeholder and tells whoever has a lease of it. The next to ask gets another.
+    pub(crate) async fn end(&self, why: &str) -> Result<()> {
+        if let Some(placeholder) = self.made.lock().await.take() {
+            placeholder.stop().await?;
+        }
+        self.lose(why);
+        *self.lost() = watch::Sender::new(None);
+        Ok(())
+    }
+
+    fn lost(&self) -> MutexGuard<'_, watch::Sender<Option<String>>> {
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -87,6 +103,7 @@ impl NamespaceSource for Lender {
             (Ok(_), _) => Ok(Some(Box::new(Lent {
                 namespaces: placeholder.namespaces().clone(),
                 generation: books.generation.fetch_add(1, Ordering::SeqCst),
+                lost: books.lost().subscribe(),
                 books: Arc::clone(books),
             }))),
             (Err(_), Some(WhenEmpty::FallBack)) => Ok(None),
@@ -101,7 +118,7 @@ impl NamespaceSource for Lender {
     }
 
     async fn close(&self) -> Result<()> {
-        if let Some(placeholder) = self.made.get() {
+        if let Some(placeholder) = self.books.made.lock().await.take() {
             placeholder.stop().await?;
         }
         self.placeholders.close().await
@@ -113,6 +130,7 @@ impl NamespaceSource for Lender {
 struct Lent {
     namespaces: Namespaces,
     generation: u64,
+    lost: watch::Receiver<Option<String>>,
     books: Arc<Books>,
 }
 
@@ -133,16 +151,16 @@ impl NamespaceLease for Lent {
     }
 
     fn lost(&self) -> Option<String> {
-        self.books.lost.borrow().clone()
+        self.lost.borrow().clone()
     }
 
     async fn until_lost(&self) -> String {
-        let mut lost = self.books.lost.subscribe();
+        let mut lost = self.lost.clone();
         loop {
             if let Some(why) = self.lost() {
                 return why;
             }
-            // The sender is in the books.
+            // The sender stays in the books until it has told something.
             let _ = lost.changed().await;
         }
     }
