@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use longshore_docker::{DockerDriver, KeeperUse, Timeouts};
 use longshore_driver_api::{
-    Driver as _, DriverExt as _, LABEL_KEEPER, LABEL_KEEPER_GENERATION, Outcome, Task,
+    Driver as _, DriverExt as _, LABEL_KEEPER, LABEL_KEEPER_GENERATION, Outcome, Task, TaskIo,
 };
 use longshore_tests::{Scene, Setup, Victim, config};
 use tokio::process::Command;
@@ -71,9 +71,17 @@ async fn an_owner_goes_on(more: &[&str], lives_on: bool) {
     config.keeper = KeeperUse::Always;
     let driver = DockerDriver::open(config).await;
     let Some(driver) = unless_on_podman(&scene.setup, driver).await else { return };
-    let spec = scene.setup.task(["sleep", "forever"]).build().unwrap();
-    let container = driver.prepare(Task::new(spec)).await.unwrap();
+    // Hours of it.
+    let args = ["write", "--stdout", "10000000", "--rate", "1000", "--chunk", "100"];
+    let (io, output) = TaskIo::captured();
+    let spec = scene.setup.task(args).build().unwrap();
+    let container = driver.prepare(Task::new(spec).io(io)).await.unwrap();
     let running = container.start().await.unwrap();
+    let begun = Instant::now();
+    while output.stdout().is_empty() {
+        assert!(begun.elapsed() < LONG, "it never wrote");
+        sleep(SHORT).await;
+    }
     let task = container.engine_id().unwrap();
     let first = keepers(&scene).await;
     assert!(matches!(first.as_slice(), [one] if one.generation == 1), "{first:?}");
