@@ -31,8 +31,9 @@ impl Forged {
             &format!("{LABEL_KEEPER}=1.2000"),
             &format!("{LABEL_KEEPER_GENERATION}=1"),
         ];
-        let changes = format!("LABEL {}", labels.join(" ")).replace(' ', "%20").replace('=', "%3D");
-        let path = format!("/commit?container={id}&repo={image}&tag=1&changes={changes}");
+        // One each: Podman 4.3 takes the rest of a line for the value of its first.
+        let changes = labels.map(|label| format!("&changes=LABEL%20{}", label.replace('=', "%3D")));
+        let path = format!("/commit?container={id}&repo={image}&tag=1{}", changes.concat());
         let (status, said) = engine::call("POST", &path).unwrap();
         assert_eq!(status, 201, "{said}");
         container.close().await.unwrap();

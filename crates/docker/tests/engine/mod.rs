@@ -29,7 +29,10 @@ pub(crate) fn call(method: &str, path: &str) -> std::io::Result<(u16, Value)> {
     let mut stream = UnixStream::connect(path_of_socket)?;
     stream.set_read_timeout(Some(Duration::from_secs(60)))?;
     // Version 1.0: the answer ends with the connection and is not cut into chunks.
-    write!(stream, "{method} {path} HTTP/1.0\r\nHost: docker\r\n\r\n")?;
+    // Podman wants something to decode even where nothing has to be said.
+    let body = if method == "POST" { "{}" } else { "" };
+    let about = format!("Content-Type: application/json\r\nContent-Length: {}", body.len());
+    write!(stream, "{method} {path} HTTP/1.0\r\nHost: docker\r\n{about}\r\n\r\n{body}")?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer)?;
     let text = String::from_utf8_lossy(&answer);
