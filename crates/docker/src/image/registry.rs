@@ -77,7 +77,14 @@ fn registry_kind(image: &ImageRef, status: Option<u16>, message: &str) -> ErrorK
     if has(&["manifest verification failed"]) {
         return ErrorKind::ImageRejected;
     }
-    if has(&["no matching manifest", "no match for platform", "cannot be used on this platform"]) {
+    let elsewhere = [
+        "no matching manifest",
+        "no match for platform",
+        "cannot be used on this platform",
+        // Docker 26's, where the name leads to an image for one platform.
+        "does not match the specified platform",
+    ];
+    if has(&elsewhere) {
         return ErrorKind::ImageNotFound;
     }
     // Docker's text for "not found, or not for you" names both: without proof of a refused
@@ -234,6 +241,16 @@ mod tests {
             (
                 None,
                 "image operating system \"windows\" cannot be used on this platform",
+                ImageNotFound,
+            ),
+            (
+                Some(404),
+                "image with reference r.example/app:1 was found but does not match the specified platform: wanted linux/s390x, actual: linux/amd64",
+                ImageNotFound,
+            ),
+            (
+                None,
+                "image with reference r.example/app:1 was found but does not match the specified platform: wanted linux/s390x, actual: linux/amd64",
                 ImageNotFound,
             ),
             (None, "manifest verification failed for digest sha256:0", ImageRejected),
