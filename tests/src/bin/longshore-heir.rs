@@ -49,7 +49,8 @@ async fn leave(driver: &DockerDriver, bytes: &str) -> Result<(), Box<dyn Error>>
     let (io, output) = TaskIo::captured();
     let container = driver.prepare(Task::new(spec).io(io)).await?;
     let running = container.start().await?;
-    while output.stdout().len() < 1000 {
+    // An engine that is killed right after it has started a task may forget it.
+    while output.stdout().len() < 8000 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     println!("handle {}", running.handle()?);

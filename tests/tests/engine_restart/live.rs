@@ -51,7 +51,8 @@ async fn a_task_that_lives_on_without_its_engine_ends_as_it_ends() {
     let container = driver.prepare(Task::new(spec).io(io)).await.unwrap();
     let running = container.start().await.unwrap();
     let begun = Instant::now();
-    while output.stdout().len() < 1000 {
+    // An engine that is killed right after it has started a task may forget it.
+    while output.stdout().len() < 8000 {
         assert!(begun.elapsed() < LONG, "it never wrote");
         sleep(Duration::from_millis(5)).await;
     }
