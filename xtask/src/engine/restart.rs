@@ -1,12 +1,13 @@
 //! Ends a private engine's daemon and starts it again, on all that it had.
 
-use std::fs;
+use std::fs::{self, File};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use xshell::Shell;
 
+use super::start::Place;
 use super::{Engine, Kind, Private, process};
 use crate::workspace::Workspace;
 
@@ -35,6 +36,13 @@ impl Private {
         let pid = self.daemon().context("no engine of this name runs")?;
         let (kind, storage) = self.noted()?;
         let root = kind.root().map(|plan| plan.ready(sh, workspace, false)).transpose()?;
+        // Podman's containers have their processes, and need no more of its daemon.
+        let mounts = if root.is_some() && !kind.is_podman() {
+            let mounts = format!("/proc/{pid}/ns/mnt");
+            Some(File::open(&mounts).with_context(|| format!("hold {mounts}"))?)
+        } else {
+            None
+        };
         let grace = if end == End::Asked { GRACE } else { Duration::ZERO };
         process::end(pid, grace)?;
         // Docker's own containerd dies with it, a little later: the next one would rely on it.
@@ -55,7 +63,8 @@ impl Private {
         } else if self.live().exists() {
             fs::remove_file(self.live()).context("note that containers do not live on")?;
         }
-        self.start(sh, kind, root.as_deref(), storage.as_deref())
+        let place = mounts.as_ref().map_or(Place::of(root.as_deref()), Place::Within);
+        self.start(sh, kind, place, storage.as_deref())
     }
 
     /// Notes how the engine is started, so that it can be started again.

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File};
+use std::os::fd::AsRawFd;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -17,6 +18,24 @@ use crate::workspace::Workspace;
 
 /// How long an engine may take to answer: it may first have to build its storage.
 const START: Duration = Duration::from_secs(60);
+
+/// Where an engine's files are.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Place<'a> {
+    /// Where this machine's are.
+    Here,
+    /// In the Debian in this folder, with a mount namespace of its own.
+    Root(&'a Path),
+    /// In the mount namespace of the engine that it takes the place of: containers that live on have
+    /// their file systems there.
+    Within(&'a File),
+}
+
+impl<'a> Place<'a> {
+    pub(super) fn of(root: Option<&'a Path>) -> Place<'a> {
+        root.map_or(Place::Here, Place::Root)
+    }
+}
 
 impl Private {
     /// Starts the engine, or finds it running. What a crashed one left is removed first, and what
@@ -52,14 +71,15 @@ impl Private {
             }
         }
         self.down().context("remove what an earlier engine left")?;
-        let mut started = self.start(sh, kind, root.as_deref(), None);
+        let place = Place::of(root.as_deref());
+        let mut started = self.start(sh, kind, place, None);
         if let Err(error) = &started
             && is_about_storage(error)
         {
             eprintln!("{error:#}");
             eprintln!("no storage driver works here but vfs, which copies whole images");
             self.down()?;
-            started = self.start(sh, kind, root.as_deref(), Some("vfs"));
+            started = self.start(sh, kind, place, Some("vfs"));
         }
         if started.is_err() {
             self.down()?;
@@ -71,7 +91,7 @@ impl Private {
         &self,
         sh: &Shell,
         kind: Kind,
-        root: Option<&Path>,
+        place: Place<'_>,
         storage: Option<&str>,
     ) -> Result<Engine> {
         fs::create_dir_all(&self.run).with_context(|| format!("make {}", self.run.display()))?;
@@ -90,9 +110,10 @@ impl Private {
             }
             docker::prepare(self, range, storage)?
         };
-        let command = match root {
-            Some(root) => self.in_root(root, kind, command)?,
-            None => command,
+        let command = match place {
+            Place::Here => command,
+            Place::Root(root) => self.in_root(root, kind, command),
+            Place::Within(mounts) => within(mounts, command),
         };
         let log = File::create(self.log()).context("make the engine's log")?;
         let daemon = Command::new(&command[0])
@@ -112,7 +133,7 @@ impl Private {
     }
 
     /// The command in a mount namespace of its own, with another root.
-    fn in_root(&self, root: &Path, kind: Kind, command: Vec<OsString>) -> Result<Vec<OsString>> {
+    fn in_root(&self, root: &Path, kind: Kind, command: Vec<OsString>) -> Vec<OsString> {
         // A build may have put another program in the place of this one by now.
         let own = format!("/proc/{}/exe", std::process::id());
         let stage = self.dir.join("stage");
@@ -128,7 +149,7 @@ impl Private {
             whole.extend(["--cgroup".into(), OsString::from(&self.label)]);
         }
         whole.extend(command);
-        Ok(whole)
+        whole
     }
 
     fn await_answer(&self, mut daemon: Child, kind: Kind) -> Result<Engine> {
@@ -154,6 +175,15 @@ impl Private {
         lines.reverse();
         lines.join("\n")
     }
+}
+
+/// The command in a mount namespace that there is.
+fn within(mounts: &File, command: Vec<OsString>) -> Vec<OsString> {
+    let mounts = format!("/proc/{}/fd/{}", std::process::id(), mounts.as_raw_fd());
+    let mut whole: Vec<OsString> =
+        vec!["nsenter".into(), format!("--mount={mounts}").into(), "--".into()];
+    whole.extend(command);
+    whole
 }
 
 fn is_about_storage(error: &anyhow::Error) -> bool {

@@ -110,7 +110,7 @@ impl Scope {
             let now = self.look()?;
             let leaked = now.beyond(before);
             if leaked.is_empty() {
-                for shim in &now.forgotten {
+                for shim in now.forgotten.iter().filter(|shim| !before.forgotten.contains(shim)) {
                     println!("left by the engine itself when it was killed: {shim}");
                 }
                 return Ok(());
