@@ -74,7 +74,7 @@ fn registry_kind(image: &ImageRef, status: Option<u16>, message: &str) -> ErrorK
     {
         return ErrorKind::RegistryBusy;
     }
-    if has(&["manifest verification failed"]) {
+    if has(&["manifest verification failed", "does not match provided manifest digest"]) {
         return ErrorKind::ImageRejected;
     }
     let elsewhere = [
@@ -254,6 +254,8 @@ mod tests {
                 ImageNotFound,
             ),
             (None, "manifest verification failed for digest sha256:0", ImageRejected),
+            // Podman's.
+            (None, "Manifest does not match provided manifest digest sha256:0", ImageRejected),
             (Some(400), "invalid reference format", InvalidInput),
         ];
         for (code, message, expected) in table {
