@@ -29,7 +29,9 @@ async fn without_a_fault_one_pull_serves_all_and_tells_all() {
     }
     for (_, hooks) in &waiters {
         let last = hooks.told().pop().expect("everybody is told");
-        assert_eq!((last.layers, last.layers_done), (1, 1), "{last:?}");
+        // Podman counts the configuration as a layer, and tells neither sizes nor ends.
+        let layers = if stage.is_podman() { (2, 0) } else { (1, 1) };
+        assert_eq!((last.layers, last.layers_done), layers, "{last:?}");
         assert_eq!(last.bytes_done, last.bytes, "{last:?}");
     }
     assert_eq!(stage.proxy.count(Asked::Layer), 1);
@@ -50,7 +52,8 @@ async fn a_layer_that_stands_still_ends_by_the_idle_bound_and_the_next_pull_succ
     assert!(error.to_string().contains("2 s"), "{error}");
     assert!(start.elapsed() >= Duration::from_secs(4), "there were two attempts");
     let last = told.last().expect("the part that came was told");
-    assert!(last.bytes > 0 && last.bytes_done < last.bytes, "{last:?}");
+    let is_part = last.bytes > 0 && last.bytes_done < last.bytes;
+    assert!(is_part != stage.is_podman(), "{last:?}");
     stage.proxy.heal();
     stage.pulls(&stage.image()).await;
     stage.end().await;
@@ -121,9 +124,19 @@ async fn a_registry_that_fails_is_asked_as_often_as_is_configured() {
 
 #[tokio::test]
 async fn a_busy_registry_is_told_apart_with_the_pause_that_it_asks_for_and_tried_again() {
-    let stage = Stage::new(|config| config.pull_attempts = 1).await;
+    let stage = Stage::new(|config| {
+        config.pull_attempts = 1;
+        config.timeouts.pull_idle = Duration::from_secs(10);
+    })
+    .await;
     stage.proxy.fault(Asked::Manifest, 999, RegistryFault::Status(429, "retry-after: 1s"));
     let (error, _) = stage.fails(&stage.image()).await;
+    if stage.is_podman() {
+        // It tries again by itself for minutes, without a word.
+        assert_eq!(error.kind(), ErrorKind::Deadline, "{error}");
+        stage.end().await;
+        return;
+    }
     assert_eq!(error.kind(), ErrorKind::RegistryBusy, "{error}");
     assert_eq!(error.asks_to_wait(), Some(Duration::from_secs(1)), "{error}");
     stage.end().await;

@@ -91,6 +91,11 @@ impl Stage {
         (pulled.expect("no pull hangs"), hooks)
     }
 
+    /// Whether the engine is a Podman.
+    pub(crate) fn is_podman(&self) -> bool {
+        self.driver.capabilities().engine == "podman"
+    }
+
     /// Pulls, which has to succeed.
     pub(crate) async fn pulls(&self, image: &str) {
         let (pulled, hooks) = self.pull(image, None).await;

@@ -9,6 +9,9 @@ use serde_json::json;
 use super::Private;
 use super::network::Range;
 
+/// A registry on this host needs no TLS, as Docker has it.
+const REGISTRIES: &str = "[[registry]]\nlocation = \"127.0.0.1\"\ninsecure = true\n";
+
 /// Writes the configuration and gives the command.
 pub(super) fn prepare(
     private: &Private,
@@ -25,6 +28,7 @@ pub(super) fn prepare(
     write("networks/podman.json", format!("{:#}\n", default_network(private, range)))?;
     let containers = write("containers.conf", containers(private, range))?;
     let storage = write("storage.conf", storage_conf(private, storage))?;
+    let registries = write("registries.conf", REGISTRIES.to_owned())?;
     let variable = |name: &str, value: OsString| {
         let mut text = OsString::from(format!("{name}="));
         text.push(value);
@@ -34,6 +38,7 @@ pub(super) fn prepare(
         "env".into(),
         variable("CONTAINERS_CONF", containers.into()),
         variable("CONTAINERS_STORAGE_CONF", storage.into()),
+        variable("CONTAINERS_REGISTRIES_CONF", registries.into()),
         // Podman 5 else stops at every command on a host with cgroup v1.
         "PODMAN_IGNORE_CGROUPSV1_WARNING=1".into(),
         // Docker's own rules are made by iptables too.
