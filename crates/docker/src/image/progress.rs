@@ -49,6 +49,14 @@ impl Progress {
         self.rate = self.speed.at(Instant::now(), bytes);
     }
 
+    /// The pull has succeeded: Podman tells no end of a layer.
+    pub(super) fn finish(&mut self) {
+        for layer in self.layers.values_mut() {
+            layer.done = true;
+            layer.current = layer.total;
+        }
+    }
+
     /// How far the pull is.
     pub(super) fn sum(&self) -> PullProgress {
         let mut sum = PullProgress::default();
@@ -107,6 +115,9 @@ mod tests {
         assert_eq!((sum.bytes_done, sum.bytes), (60, 150));
         progress.add(step("c", "Pull complete", None));
         assert_eq!(progress.sum().layers_done, 2);
+        progress.finish();
+        let sum = progress.sum();
+        assert_eq!((sum.layers_done, sum.bytes_done), (3, sum.bytes));
         assert_eq!(progress.sum().status, "Pull complete");
     }
 }

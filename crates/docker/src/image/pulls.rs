@@ -112,6 +112,12 @@ async fn attempt(work: &Work, teller: &Teller) -> Result<Image> {
         teller.tell(|told| told.progress = progress.sum());
     };
     api.pull_image(&request, &step).await.map_err(|error| pull_error(image, error))?;
+    let told = {
+        let mut progress = progress.lock();
+        progress.finish();
+        progress.sum()
+    };
+    teller.tell(|last| last.progress = told);
     let found =
         again("inspect_image", || api.inspect_image(image.canonical())).await.map_err(|error| {
             let what = format!("image {}", image.canonical());
