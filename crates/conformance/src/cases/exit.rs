@@ -144,7 +144,7 @@ pub(crate) async fn memory_within_the_limit_is_there(t: Trial) -> Outcome {
     let Some(task) = t.supported(t.caps().memory_limit, task)? else { return Ok(()) };
     let exit = t.run(task).await?;
     assert!(exit.is_success() && !expect::oom_seen(&exit), "{exit:?}");
-    assert_eq!(captured.stdout(), b"allocated\n");
+    assert_eq!(captured.stdout(), b"allocated\n", "{exit:?}");
     Ok(())
 }
 
