@@ -33,7 +33,19 @@ pub(super) fn is_containers(path: &str, parent: &str) -> bool {
     // What an engine makes for itself and keeps: its own cgroup, and those that hold all of Podman's.
     let podmans = ["/libpod_parent", "/libpod_parent/conmon"].iter().any(|end| path.ends_with(end));
     let engines = path.starts_with("longshore-") && (!path.contains('/') || podmans);
-    (child && !podmans) || scope || (path.contains("longshore") && !engines)
+    (child && !podmans)
+        || scope
+        || (path.contains("longshore") && !engines && !is_anothers(path, parent))
+}
+
+/// Whether a cgroup is of another private engine, which has a label like `longshore-a-0f0f0f0f`.
+fn is_anothers(path: &str, parent: &str) -> bool {
+    let top = path.split('/').next().unwrap_or_default();
+    let hash = top.strip_prefix("longshore-").and_then(|rest| rest.rsplit_once('-'));
+    let is_label = hash.is_some_and(|(_, hash)| {
+        hash.len() == 8 && hash.bytes().all(|byte| byte.is_ascii_hexdigit())
+    });
+    is_label && top != parent
 }
 
 /// Mounts in these folders, and those with our name. The engine's own namespace is no container's.
@@ -139,6 +151,12 @@ mod tests {
             assert!(!is_containers(path, "docker"), "{path}");
         }
         assert!(is_containers("longshore-a/0f", "longshore-a"));
+        let own = "longshore-a-0f0f0f0f";
+        for path in ["longshore-a-0f0f0f0f/0f", "longshore-a-0f0f0f0f/libpod_parent/libpod-0f"] {
+            assert!(is_containers(path, own), "{path}");
+            assert!(!is_containers(path, "longshore-b-0f0f0f0f"), "{path}");
+            assert!(!is_containers(path, "docker"), "{path}");
+        }
     }
 
     #[test]
