@@ -202,6 +202,11 @@ impl Shared {
         off_the_runtime(move || process_of(peer)).await
     }
 
+    /// Whether the engine's process can be seen, and is still the one that it was.
+    pub(crate) async fn is_engine(&self, before: Option<&str>) -> Result<bool, Error> {
+        Ok(before.is_some() && self.engine_process().await?.as_deref() == before)
+    }
+
     /// Whether the engine's process, where it can be seen, is one that began after that moment.
     pub(crate) async fn engine_began_after(&self, moment: Moment) -> bool {
         let Some(peer) = self.api.peer().await else { return false };

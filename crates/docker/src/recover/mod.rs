@@ -64,7 +64,9 @@ pub(crate) async fn recover(
         let wait = repeat("wait", || api.wait(id, WaitCondition::NotRunning)).await;
         Waiting::For(wait.map_err(|error| engine_error(OP, id, error))?)
     } else {
-        Waiting::Over(state.clone())
+        // Asked after its end was: whoever is the same then has not been away in between.
+        let seen = shared.is_engine(kept.process.as_deref()).await?;
+        Waiting::Over { state: state.clone(), seen }
     };
     let image: ImageRef = kept.task.image.parse().map_err(|wrong| {
         error(ErrorKind::HandleUnknown, &format!("image {:?}: {wrong}", kept.task.image))
@@ -175,8 +177,7 @@ async fn output(
     if let Some(log) = Log::of(&shared.capabilities, config, kept.task.tty, passed) {
         let whole = log.is_whole(api, id).await.map_err(|error| engine_error(OP, id, error))?;
         // An engine that was started anew has lost what it had in hand.
-        let same = !log.is_the_engines()
-            || (kept.process.is_some() && kept.process == shared.engine_process().await?);
+        let same = !log.is_the_engines() || shared.is_engine(kept.process.as_deref()).await?;
         let missing = if whole && same { Missing::Nothing } else { Missing::Unknown };
         return Ok((Source::Log(log), lost(missing)));
     }

@@ -14,7 +14,8 @@ use crate::container::core::Core;
 use crate::events::Follower;
 use crate::retry::{again, pause};
 
-/// What the engine writes as the code of a container that ended while the engine was away.
+/// What the engine writes as the code of a container that ended while the engine was away. A task can
+/// give it as well.
 const UNKNOWN_CODE: i64 = 255;
 /// 128 and the number of `SIGKILL`.
 pub(super) const KILLED: i64 = 137;
@@ -46,14 +47,22 @@ pub(crate) enum Waiting {
     /// A wait is registered.
     For(PendingWait),
     /// It came before anybody here could wait.
-    Over(State),
+    Over {
+        /// What the engine keeps of it.
+        state: State,
+        /// Whether the engine surely was there all the time.
+        seen: bool,
+    },
 }
 
 impl End {
-    /// By what the engine keeps of a container that does not run.
-    fn kept(state: &State, trouble: &str) -> Self {
-        if state.exit_code == UNKNOWN_CODE {
-            return Self::lost(format!("the engine was away when the task ended{trouble}"));
+    /// By what the engine keeps of a container that does not run. `seen`: the engine surely was there
+    /// all the time.
+    fn kept(state: &State, seen: bool, trouble: &str) -> Self {
+        if state.exit_code == UNKNOWN_CODE && !seen {
+            return Self::lost(format!(
+                "the engine may have been away when the task ended, since it says 255{trouble}"
+            ));
         }
         Self::seen(state.exit_code)
     }
@@ -73,7 +82,7 @@ impl End {
 pub(super) async fn end_of(core: &Core, id: &str, wait: Waiting, told: &Follower) -> End {
     let wait = match wait {
         Waiting::For(wait) => wait,
-        Waiting::Over(state) => return End::kept(&state, ""),
+        Waiting::Over { state, seen } => return End::kept(&state, seen, ""),
     };
     // What Podman tells has not been tried.
     let is_docker = core.shared.capabilities.engine == "docker";
@@ -117,7 +126,7 @@ async fn awaited(core: &Core, id: &str, wait: PendingWait) -> End {
                 }
                 give_up = Instant::now() + core.shared.timeouts.engine_gone;
             }
-            Ok(state) => return End::kept(&state, &format!(": {trouble}")),
+            Ok(state) => return End::kept(&state, false, &format!(": {trouble}")),
             Err(error) if error.is_not_found() => {
                 return End::lost("the container was removed before its end was seen");
             }

@@ -11,7 +11,8 @@ use longshore_driver_api::{
 use serde_json::json as value;
 
 use crate::scene::{
-    Scene, ended, engine, handle, handle_of, local, logs, recovered, running, spec,
+    Scene, ended, engine, handle, handle_of, handle_of_this_process, local, logs, recovered,
+    running, spec,
 };
 use crate::support::{Request, Step, chunk, chunked, frame, json, waited};
 
@@ -87,6 +88,19 @@ async fn an_end_that_the_engine_did_not_see_is_lost() {
     let (recovered, _) = recovered(&driver, &handle(&spec(), 0)).await;
     let exit = recovered.running.wait().await;
     assert_eq!(exit.outcome, Outcome::Lost, "{exit:?}");
+    driver.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn code_255_is_the_tasks_own_where_the_engine_was_there_all_the_time() {
+    let scene = Scene::new();
+    let engine = engine(scene.container(&ended(255), &local()), |request| {
+        request.is("GET /containers/c1/logs").then(|| logs(&[]))
+    });
+    let driver = scene.open(&engine).await;
+    let (recovered, _) = recovered(&driver, &handle_of_this_process(0)).await;
+    let exit = recovered.running.wait().await;
+    assert_eq!((exit.outcome, exit.code), (Outcome::Code(255), Some(255)), "{exit:?}");
     driver.close().await.unwrap();
 }
 
