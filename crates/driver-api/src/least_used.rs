@@ -41,8 +41,15 @@ impl LeastUsed {
     /// names. It counts as used until what is returned is dropped.
     #[must_use]
     pub fn choose(&self) -> Option<Chosen> {
+        self.choose_rather(|_| true)
+    }
+
+    /// The same among the names that are `good`; if none is, among all.
+    #[must_use]
+    pub fn choose_rather(&self, good: impl Fn(&str) -> bool) -> Option<Chosen> {
         let mut counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (index, least) = counted.iter_mut().enumerate().min_by_key(|(_, it)| it.users)?;
+        let named = counted.iter_mut().enumerate();
+        let (index, least) = named.min_by_key(|(_, it)| (!good(&it.name), it.users))?;
         least.users += 1;
         Some(Chosen { name: Arc::clone(&least.name), index, of: Arc::clone(&self.0) })
     }

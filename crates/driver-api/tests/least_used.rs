@@ -41,3 +41,13 @@ fn a_name_that_is_given_twice_counts_once_and_without_names_there_is_no_choice()
     assert_eq!(LeastUsed::new(["a", "a"]).users(), [("a".to_owned(), 0)]);
     assert!(LeastUsed::new([""; 0]).choose().is_none());
 }
+
+#[test]
+fn a_name_that_is_not_good_is_chosen_only_where_none_is() {
+    let choice = LeastUsed::new(["a", "b", "c"]);
+    let rather = |good: &[&str]| choice.choose_rather(|name| good.contains(&name)).unwrap();
+    let held = [rather(&["b", "c"]), rather(&["b", "c"]), rather(&["b", "c"])];
+    assert_eq!(held.each_ref().map(Chosen::name), ["b", "c", "b"]);
+    assert_eq!(rather(&[]).name(), "a");
+    assert_eq!(choice.users(), [("a".to_owned(), 0), ("b".to_owned(), 2), ("c".to_owned(), 1)]);
+}

@@ -136,7 +136,9 @@ impl NamespaceSource for Pool {
     }
 
     fn own_network(&self) -> Option<Chosen> {
-        self.inner.networks.choose()
+        let inner = &self.inner;
+        let useless = inner.useless_networks();
+        inner.networks.choose_rather(|name| !useless.contains(&name))
     }
 
     async fn close(&self) -> Result<()> {
@@ -204,6 +206,22 @@ impl Inner {
             shrunk: counters.shrunk,
             last_error: last.map(|trouble| trouble.text),
         }
+    }
+
+    /// The networks on which every placeholder has failed, and none is there again. A task there would
+    /// most likely fail as well, and soon, so that it would be used least.
+    fn useless_networks(&self) -> Vec<&str> {
+        let (.., slots) = self.desk.look();
+        let names = &self.options.networks;
+        let has_failed = |name: &&String| {
+            let mut slots = slots.iter().filter(|it| names[it.number % names.len()] == **name);
+            let mut some = false;
+            slots.all(|slot| {
+                some = true;
+                slot.held.is_none() && slot.error.is_some()
+            }) && some
+        };
+        names.iter().filter(has_failed).map(String::as_str).collect()
     }
 
     /// Nothing is to be had, with what there is to know of why.

@@ -52,6 +52,28 @@ async fn whoever_falls_back_is_on_the_pools_networks_in_turn() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn nobody_falls_back_to_a_network_that_holds_no_placeholder_while_another_does() {
+    let engine = engine_of_long_tasks();
+    engine.add_network("blue");
+    let mut options = PoolOptions::sized(2);
+    options.networks = vec!["gone".to_owned(), "blue".to_owned()];
+    let world = World::on(engine, options);
+    let lease = world.lease().await;
+    world.until(|usage| usage.failed == 1).await;
+    let held = [world.pool.own_network().unwrap(), world.pool.own_network().unwrap()];
+    assert_eq!(held.each_ref().map(|it| it.name()), ["blue", "blue"]);
+    drop(lease);
+    world.close().await;
+
+    let mut options = PoolOptions::sized(2);
+    options.networks = vec!["gone".to_owned(), "blue".to_owned()];
+    let world = World::on(engine_of_long_tasks(), options);
+    world.until(|usage| usage.failed == 2).await;
+    assert_eq!(world.pool.own_network().unwrap().name(), "gone", "one is as good as another");
+    world.close().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_error_comes_at_once_and_says_what_there_is() {
     let world = World::filled(PoolOptions::sized(2)).await;
     let leases = (world.lease().await, world.lease().await);
