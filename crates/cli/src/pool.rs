@@ -37,7 +37,8 @@ const LOOK: Duration = Duration::from_millis(200);
 /// image, tasks of it borrow from the pool, one after the other. Ends with --for, once all --tasks have
 /// run, or with Ctrl-C, and removes everything; then it says what the pool did and how the tasks ended.
 ///
-/// The exit status is 1 if a task failed, 125 if tasks could not be run at all, and 130 after Ctrl-C.
+/// The exit status is 1 if a task failed, 125 if tasks could not be run at all or, without any, no
+/// placeholder could be made, and 130 after Ctrl-C.
 #[derive(Debug, clap::Args)]
 #[command(override_usage = "longshore pool [OPTIONS] [IMAGE [COMMAND] [ARG]...]")]
 pub(crate) struct Args {
@@ -100,6 +101,13 @@ pub(crate) async fn main(args: Args) -> Result<u8, Failure> {
         note(line);
     }
     let interrupted = engine::ended(worked, closed, note)?;
+    if interrupted.is_none()
+        && args.words.is_empty()
+        && last.made == 0
+        && let Some(error) = last.last_error
+    {
+        return Err(Failure::new(format!("no placeholder could be made: {error}")));
+    }
     Ok(match interrupted {
         Some(signal) => SIGNALLED + signal.number(),
         None if tally.has_failures() => SOME_FAILED,

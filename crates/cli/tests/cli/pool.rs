@@ -47,6 +47,14 @@ fn a_pool_that_nobody_uses_is_shown_for_as_long_as_asked() {
 }
 
 #[test]
+fn a_pool_in_which_nothing_could_be_made_is_a_failure() {
+    let mock = Mock::new();
+    let shown = done(&mut mock.command("pool", &["--for", "600ms", "--network", "nosuch"]));
+    shown.assert(125, "no placeholder could be made: ");
+    assert!(shown.stderr.contains("nosuch"), "{shown:?}");
+}
+
+#[test]
 fn as_many_tasks_at_a_time_as_none_or_more_than_can_be_are_refused() {
     let mock = Mock::new();
     for workers in ["0", "10001"] {

@@ -162,7 +162,7 @@ fn what_is_logged_while_a_pool_is_shown_stands_above_it() {
     let args = ["--size", "2", "--network", "nonesuch", "--for", "2s"];
     let mut child = terminal.start(&mut mock.command("pool", &args));
     let output = terminal.until(" died\r\n");
-    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(child.wait().unwrap().code(), Some(125));
     let screen = screen(&output);
     let lines = |text: &str| screen.iter().filter(|line| line.contains(text)).count();
     assert!(lines("a placeholder could not be made") > 2, "{screen:#?}");
