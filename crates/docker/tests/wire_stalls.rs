@@ -60,6 +60,22 @@ async fn an_end_that_a_wait_does_not_tell_is_found_out() {
     assert_eq!(exit.outcome, Outcome::Code(5));
 }
 
+/// Podman 4.3 goes on saying so of some tasks that it has started, and that have ended.
+#[tokio::test]
+async fn a_task_that_the_engine_says_it_never_started_has_no_code() {
+    let (exit, _) = run(|request| {
+        silent_wait(request).or_else(|| {
+            let unstarted =
+                r#"{"Id":"c1","State":{"Status":"created","Running":false,"Pid":7,"ExitCode":0}}"#;
+            request.is("GET /containers/c1/json").then(|| json(200, unstarted))
+        })
+    })
+    .await;
+    assert_eq!((exit.outcome, exit.code), (Outcome::Lost, None));
+    let why = exit.engine_error.unwrap();
+    assert!(why.contains("never started"), "{why}");
+}
+
 #[tokio::test]
 async fn a_connection_that_an_ended_task_leaves_open_is_no_cut() {
     let attached = AtomicUsize::new(0);

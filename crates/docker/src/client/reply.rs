@@ -312,6 +312,14 @@ pub(crate) struct State {
     pub(crate) finished_at: String,
 }
 
+impl State {
+    /// Whether the engine says that it was never started. Podman 4.3 goes on saying so of some that
+    /// were, even when they have ended; their code is 0 then, whatever they gave.
+    pub(crate) fn is_unstarted(&self) -> bool {
+        !self.running && self.status == "created"
+    }
+}
+
 /// The answer to `POST /containers/{id}/exec`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase")]

@@ -17,6 +17,8 @@ use crate::retry::{again, pause};
 /// What the engine writes as the code of a container that ended while the engine was away. A task can
 /// give it as well.
 const UNKNOWN_CODE: i64 = 255;
+/// What an engine says of a container that it has started, all the same.
+const UNSTARTED: &str = "the engine says that the task was never started";
 /// 128 and the number of `SIGKILL`.
 pub(super) const KILLED: i64 = 137;
 /// Of arguments and variables Linux takes 128 KiB always. The image's variables and the init come
@@ -59,6 +61,9 @@ impl End {
     /// By what the engine keeps of a container that does not run. `seen`: the engine surely was there
     /// all the time.
     fn kept(state: &State, seen: bool, trouble: &str) -> Self {
+        if state.is_unstarted() {
+            return Self::lost(format!("{UNSTARTED}{trouble}"));
+        }
         if state.exit_code == UNKNOWN_CODE && !seen {
             return Self::lost(format!(
                 "the engine may have been away when the task ended, since it says 255{trouble}"
@@ -126,6 +131,8 @@ async fn awaited(core: &Core, id: &str, wait: PendingWait) -> End {
                 }
                 give_up = Instant::now() + core.shared.timeouts.engine_gone;
             }
+            // The engine has answered the start: it may still learn of it.
+            Ok(state) if state.is_unstarted() => trouble = UNSTARTED.to_owned(),
             Ok(state) => return End::kept(&state, false, &format!(": {trouble}")),
             Err(error) if error.is_not_found() => {
                 return End::lost("the container was removed before its end was seen");
