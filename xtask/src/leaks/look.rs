@@ -83,11 +83,14 @@ pub(super) fn forgotten(
         let id = after.and_then(|rest| rest.split(' ').next()).unwrap_or_default();
         containers.iter().any(|container| container == id)
     };
-    let has_work = |shim: &process::Process| {
-        processes.iter().any(|process| process.parent == shim.pid && process.state != 'Z')
-    };
-    let found = shims_of(processes, namespace).filter(|shim| !is_known(shim) && !has_work(shim));
+    let found =
+        shims_of(processes, namespace).filter(|shim| !is_known(shim) && !has_work(processes, shim));
     found.map(describe).collect()
+}
+
+/// Whether there is a process that the shim looks after.
+fn has_work(processes: &[process::Process], shim: &process::Process) -> bool {
+    processes.iter().any(|process| process.parent == shim.pid && process.state != 'Z')
 }
 
 fn shims_of<'a>(
@@ -102,13 +105,15 @@ fn shims_of<'a>(
     })
 }
 
-/// Podman's shims: each names the folder of its container.
+/// Podman's shims: each names the folder of its container. That of a further process stays for five
+/// minutes after that has ended, by Podman's own order, whatever became of the container.
 pub(super) fn monitors(processes: &[process::Process], root: &Path) -> Vec<String> {
     let ours = processes.iter().filter(|process| {
         let mut words = process.command.split(' ');
         process.state != 'Z'
             && words.next().is_some_and(|program| program.ends_with("conmon"))
             && words.any(|word| Path::new(word).starts_with(root))
+            && (has_work(processes, process) || !process.command.contains(" --exit-delay "))
     });
     ours.map(describe).collect()
 }
@@ -215,6 +220,28 @@ mod tests {
         let found = forgotten(&processes, "moby", &["known".to_owned()]);
         assert_eq!(found.len(), 1, "{found:?}");
         assert!(found[0].starts_with("3 "), "{found:?}");
+    }
+
+    #[test]
+    fn a_podman_shim_that_only_waits_for_its_own_delay_is_left_out() {
+        let root = Path::new("/data");
+        let shim = |pid, more: &str| process::Process {
+            pid,
+            parent: 1,
+            state: 'S',
+            command: format!("/usr/bin/conmon -b /data/overlay-containers/0f{more}"),
+        };
+        let delay = " --exec-attach --exit-delay 300";
+        let mut processes = vec![shim(1, ""), shim(2, delay), shim(3, delay)];
+        processes.push(process::Process {
+            pid: 4,
+            parent: 3,
+            state: 'S',
+            command: "sleep 9".to_owned(),
+        });
+        let found = monitors(&processes, root);
+        let pids: Vec<_> = found.iter().filter_map(|line| line.split(' ').next()).collect();
+        assert_eq!(pids, ["1", "3"]);
     }
 
     #[test]
