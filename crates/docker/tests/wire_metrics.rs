@@ -8,6 +8,7 @@ mod stage;
 mod support;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use longshore_docker::DockerDriver;
 use longshore_driver_api::{ByteSize, Driver as _, DriverExt as _, ErrorKind, TaskSpec};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use support::{ScriptedEngine, Step, chunk, chunked, json, usual, waited};
+use tokio::sync::Notify;
 
 /// A figure's name with its labels, and how often it was counted or recorded, or how large it is.
 type Figures = BTreeMap<String, f64>;
@@ -55,6 +57,8 @@ async fn until(snapshotter: &Snapshotter, figures: &mut Figures, wanted: &str) {
 /// told, and that has two images.
 fn engine() -> ScriptedEngine {
     let (asked, created) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    // What is told of a container before anybody follows it is nobody's.
+    let followed = Arc::new(Notify::new());
     ScriptedEngine::start(move |request| {
         if request.is("GET /images/docker.io") && asked.fetch_add(1, Ordering::SeqCst) == 0 {
             return json(503, r#"{"message":"not now"}"#);
@@ -63,12 +67,14 @@ fn engine() -> ScriptedEngine {
             return json(400, r#"{"message":"no"}"#);
         }
         if request.is("POST /containers/c1/wait") {
+            followed.notify_one();
             return waited(Duration::from_millis(200), 3);
         }
         if request.is("GET /events") {
             let event = r#"{"Type":"container","Action":"oom","Actor":{"ID":"c1"},"timeNano":7}"#;
             let mut script = chunked();
-            script.extend([chunk(format!("{event}\n").as_bytes()), Step::Hold]);
+            let event = chunk(format!("{event}\n").as_bytes());
+            script.extend([Step::Until(Arc::clone(&followed)), event, Step::Hold]);
             return script;
         }
         if request.is("GET /system/df") {
