@@ -328,3 +328,33 @@ async fn a_network_that_is_refused_when_the_container_is_made_is_replaced_as_wel
     assert_eq!(joined(&stage), ["container:h1", "container:h2"]);
     stage.driver.close().await.unwrap();
 }
+
+#[tokio::test]
+async fn nothing_is_borrowed_while_an_image_is_pulled() {
+    let source = Lends::new(9);
+    let (lends, given_back) = (Arc::clone(&source), Arc::clone(&source.given_back));
+    // How many had come back when the pull began, plus one.
+    let pulling = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&pulling);
+    let stage = Stage::new(
+        move |config| config.namespaces = Some(lends),
+        move |request| {
+            if request.is("POST /images/create") {
+                pulling.store(given_back.load(SeqCst) + 1, SeqCst);
+                return Some(json(200, "{\"status\":\"Status: Downloaded newer image\"}\n"));
+            }
+            if request.is("GET /containers/h") {
+                return Some(json(200, r#"{"Id":"h","State":{"Running":true}}"#));
+            }
+            let about_it = request.is("POST /containers/create") || request.is("GET /images/");
+            let missing = about_it && pulling.load(SeqCst) == 0;
+            missing.then(|| json(404, r#"{"message":"No such image: x:latest"}"#))
+        },
+    )
+    .await;
+    let container = stage.driver.prepare(borrower()).await.unwrap();
+    assert_eq!(joined(&stage), ["container:h1", "container:h2"]);
+    assert_eq!(seen.load(SeqCst), 2);
+    container.close().await.unwrap();
+    assert_eq!(source.given_back.load(SeqCst), 2);
+}

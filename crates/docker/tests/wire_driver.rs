@@ -12,7 +12,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use longshore_docker::{DockerConfig, DockerDriver};
-use longshore_driver_api::{Driver, DriverExt as _, ErrorKind, Outcome, Task, TaskSpec};
+use longshore_driver_api::{
+    Driver, DriverExt as _, ErrorKind, Outcome, PullPolicy, Task, TaskSpec,
+};
 use stage::Stage;
 use support::{ScriptedEngine, Step, json, usual, waited};
 
@@ -25,16 +27,47 @@ async fn a_run_asks_for_no_more_than_it_needs_and_in_this_order() {
     // One stream for all tasks, at any time.
     let calls: Vec<String> = lines.filter(|line| !line.contains("/events?")).collect();
     let has = |index: usize, call: &str| assert!(calls[index].contains(call), "{calls:#?}");
-    has(0, "GET /v1.41/images/docker.io/library/x:latest/json");
-    has(1, "POST /v1.41/containers/create?name=longshore-");
+    has(0, "POST /v1.41/containers/create?name=longshore-");
     // Attaching and registering the wait go side by side, both before the start.
-    let before: Vec<&String> = calls[2..4].iter().collect();
+    let before: Vec<&String> = calls[1..3].iter().collect();
     assert!(before.iter().any(|line| line.contains("/attach?")), "{calls:#?}");
     assert!(before.iter().any(|line| line.contains("/wait?condition=next-exit")), "{calls:#?}");
-    has(4, "POST /v1.41/containers/c1/start");
-    has(5, "GET /v1.41/containers/c1/json");
-    has(6, "DELETE /v1.41/containers/c1?force=1&v=1");
-    assert_eq!(calls.len(), 7);
+    has(3, "POST /v1.41/containers/c1/start");
+    has(4, "GET /v1.41/containers/c1/json");
+    has(5, "DELETE /v1.41/containers/c1?force=1&v=1");
+    assert_eq!(calls.len(), 6);
+}
+
+#[tokio::test]
+async fn an_image_that_is_missing_is_found_so_by_the_create_and_pulled() {
+    let pulled = AtomicUsize::new(0);
+    let stage = Stage::brief(move |request| {
+        if request.is("POST /images/create") {
+            pulled.store(1, Ordering::SeqCst);
+            return Some(json(200, "{\"status\":\"Status: Downloaded newer image\"}\n"));
+        }
+        let about_it = request.is("POST /containers/create") || request.is("GET /images/");
+        let missing = about_it && pulled.load(Ordering::SeqCst) == 0;
+        missing.then(|| json(404, r#"{"message":"No such image: x:latest"}"#))
+    })
+    .await;
+    let (exit, _) = stage.run().await;
+    assert!(exit.is_success() && exit.timings.image.is_some(), "{exit:?}");
+    assert_eq!(stage.engine.count("POST /containers/create"), 2);
+    assert_eq!(stage.engine.count("POST /images/create"), 1);
+}
+
+#[tokio::test]
+async fn an_image_that_must_not_be_pulled_is_looked_at_once_it_is_missing() {
+    let stage = Stage::brief(|request| {
+        let about_it = request.is("POST /containers/create") || request.is("GET /images/");
+        about_it.then(|| json(404, r#"{"message":"No such image: x:latest"}"#))
+    })
+    .await;
+    let spec = TaskSpec::builder("x").pull(PullPolicy::Never).build().unwrap();
+    let error = stage.driver.prepare(spec).await.map(drop).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ImageNotFound, "{error}");
+    assert_eq!(stage.engine.count("POST /images/create"), 0);
 }
 
 #[tokio::test]

@@ -38,7 +38,9 @@ async fn run(engine: &ScriptedEngine) -> Result<Exit> {
     // What a create without an answer is waited for.
     config.timeouts.work = Duration::from_secs(1);
     let driver = DockerDriver::open(config).await?;
-    let exit = driver.run_task(TaskSpec::builder("x").build().unwrap()).await;
+    // A task that names a platform has its image looked at.
+    let spec = TaskSpec::builder("x").platform("linux/amd64").build().unwrap();
+    let exit = driver.run_task(spec).await;
     driver.close().await.unwrap();
     exit
 }

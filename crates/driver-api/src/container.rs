@@ -103,6 +103,12 @@ pub trait Container: fmt::Debug + Send + Sync + 'static {
     /// configuration refuses it, whether it was asked for before or not.
     async fn create(&self) -> Result<()>;
 
+    /// Whether [`create`](Self::create) alone finds out that the image is not there, and leaves
+    /// nothing then: [`prepare`](ContainerExt::prepare) need not ask before.
+    fn create_finds_image(&self) -> bool {
+        false
+    }
+
     /// Attaches the task's streams, then starts its process. Only once; later calls return the
     /// same.
     ///
@@ -226,6 +232,29 @@ pub trait ContainerExt: Container {
                     )))
                 }
             }
+        }
+    }
+
+    /// Sees that the image is there, by the task's [`PullPolicy`], and creates the container.
+    ///
+    /// Where that needs no look at the image, none is taken before. Dropping the future leaves
+    /// nothing behind that [`close`](Container::close) or the reaper would not remove.
+    ///
+    /// # Errors
+    ///
+    /// What [`ensure_image`](Self::ensure_image) and [`Container::create`] return.
+    fn prepare(&self) -> impl Future<Output = Result<()>> + Send {
+        async move {
+            if self.create_finds_image() {
+                let created = self.create().await;
+                let may_miss_it =
+                    created.as_ref().is_err_and(|error| error.kind() == ErrorKind::Busy);
+                if !may_miss_it || self.image_status().await? == ImageStatus::Present {
+                    return created;
+                }
+            }
+            self.ensure_image().await?;
+            self.create().await
         }
     }
 

@@ -72,7 +72,8 @@ pub trait Driver: fmt::Debug + Send + Sync + 'static {
 
 /// Short forms over [`Driver`].
 pub trait DriverExt: Driver {
-    /// Reserves a container, sees that its image is there, and creates it.
+    /// Reserves a container, sees that its image is there, and creates it, as
+    /// [`ContainerExt::prepare`] does.
     ///
     /// Dropping the future leaves nothing behind, and an error neither.
     fn prepare(
@@ -82,11 +83,7 @@ pub trait DriverExt: Driver {
         let container = self.container(task.into());
         async move {
             let container = container?;
-            let ready = async {
-                container.ensure_image().await?;
-                container.create().await
-            };
-            match ready.await {
+            match container.prepare().await {
                 Ok(()) => Ok(container),
                 Err(error) => Err(closed(&*container, error).await),
             }

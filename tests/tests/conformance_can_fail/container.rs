@@ -98,6 +98,10 @@ impl Container for BrokenContainer {
         self.inner.edit_engine_options(edit)
     }
 
+    fn create_finds_image(&self) -> bool {
+        self.inner.create_finds_image()
+    }
+
     async fn create(&self) -> Result<()> {
         if self.defect != Defect::ForgetsDroppedCreates {
             return self.inner.create().await;

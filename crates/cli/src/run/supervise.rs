@@ -124,11 +124,9 @@ async fn on_container(
     ended: &mut Ended,
 ) -> Result<Exit, Failure> {
     let prepare = async {
-        let image = container.ensure_image().await;
+        let prepared = container.prepare().await;
         progress.clear();
-        image?;
-        tracing::debug!(image = container.spec().image, "the image is there");
-        container.create().await
+        prepared
     };
     tokio::select! {
         prepared = prepare => prepared?,

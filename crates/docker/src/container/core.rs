@@ -428,7 +428,9 @@ impl Core {
 
     /// The making on the engine took so long.
     pub(crate) fn created_in(&self, time: Duration) {
-        self.book.lock().create_time = Some(time);
+        let mut book = self.book.lock();
+        book.image_time.get_or_insert(self.reserved.elapsed());
+        book.create_time = Some(time);
     }
 
     /// Writes into the end of the task how long the stages before the start took, and what became

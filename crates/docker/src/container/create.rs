@@ -210,6 +210,8 @@ impl Making {
         if error.kind() != ErrorKind::ImageNotFound {
             return error;
         }
+        // A pull takes long, and nothing has joined it.
+        core.give_back();
         image::vanished(core.image.canonical()).because(error)
     }
 }

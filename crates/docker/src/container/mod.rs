@@ -77,6 +77,10 @@ impl Container for DockerContainer {
         create::create(self.core()).await
     }
 
+    fn create_finds_image(&self) -> bool {
+        image::is_found_by_create(self.core())
+    }
+
     async fn start(&self) -> Result<Arc<dyn Running>> {
         let running = self.running.get_or_try_init(|| running::start(&self.handle)).await?;
         Ok(Arc::clone(running) as Arc<dyn Running>)

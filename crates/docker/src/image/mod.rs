@@ -12,7 +12,7 @@ pub(crate) mod volumes;
 
 use std::sync::Arc;
 
-use longshore_driver_api::{Error, ErrorKind, ImageStatus, Result};
+use longshore_driver_api::{Error, ErrorKind, ImageStatus, PullPolicy, Result};
 use longshore_images::{ImageCache, PullKey, resolve};
 use serde_json::Value;
 
@@ -49,6 +49,18 @@ pub(crate) async fn status(core: &Arc<Core>) -> Result<ImageStatus> {
         core.image_is_there(image.id);
         return Ok(ImageStatus::Present);
     }
+}
+
+/// Whether a create alone finds out that the image is not there. It does not tell another platform's
+/// from the one that is wanted, nor whether what has the digest has the name, and what a cleaner
+/// could remove has to be held before.
+pub(crate) fn is_found_by_create(core: &Core) -> bool {
+    let (spec, shared) = (&core.spec, &core.shared);
+    spec.pull != PullPolicy::Always
+        && core.image.digest().is_none()
+        && spec.platform.is_none()
+        && shared.cache.is_none()
+        && shared.image_volumes.allows_all()
 }
 
 /// Pulls the image, or waits for the pull that is under way, and tells the hooks how far it is.
