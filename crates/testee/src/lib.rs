@@ -30,6 +30,6 @@ mod report;
 
 pub use pattern::{Pattern, STDERR, STDOUT, pattern};
 pub use report::{
-    Burnt, Capabilities, ChildFate, Filled, Forked, Limit, Listening, Mount, Opened, Terminals,
-    World,
+    Burnt, Capabilities, ChildFate, Filled, Forked, Limit, Listening, Mount, Opened, Resolved,
+    Terminals, World,
 };

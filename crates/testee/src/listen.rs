@@ -1,7 +1,7 @@
-//! One connection, echoed.
+//! Connections and datagrams, echoed.
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpListener};
+use std::net::{Shutdown, TcpListener, UdpSocket};
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 
@@ -25,13 +25,28 @@ pub(crate) fn unix(args: &mut Args) -> Result<u8, Failure> {
 
 pub(crate) fn tcp(args: &mut Args) -> Result<u8, Failure> {
     let port: u16 = args.value("PORT")?;
+    let times: u32 = args.option("times")?.unwrap_or(1);
     args.finish()?;
     let listener = TcpListener::bind(("0.0.0.0", port)).what(format!("listen on port {port}"))?;
     let address = listener.local_addr().what("read the address")?.to_string();
     report(&Listening { address })?;
-    let (connection, _) = listener.accept().what("accept")?;
-    echo(&connection, &connection)?;
-    connection.shutdown(Shutdown::Both).what("shut down")?;
+    for _ in 0..times {
+        let (connection, _) = listener.accept().what("accept")?;
+        echo(&connection, &connection)?;
+        connection.shutdown(Shutdown::Both).what("shut down")?;
+    }
+    Ok(0)
+}
+
+pub(crate) fn udp(args: &mut Args) -> Result<u8, Failure> {
+    let port: u16 = args.value("PORT")?;
+    args.finish()?;
+    let socket = UdpSocket::bind(("0.0.0.0", port)).what(format!("listen on port {port}"))?;
+    let address = socket.local_addr().what("read the address")?.to_string();
+    report(&Listening { address })?;
+    let mut datagram = [0; 2048];
+    let (length, from) = socket.recv_from(&mut datagram).what("receive")?;
+    socket.send_to(&datagram[..length], from).what("send")?;
     Ok(0)
 }
 

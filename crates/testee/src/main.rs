@@ -1,6 +1,7 @@
 //! One static program with a subcommand for every behaviour that a container driver must survive.
 
 mod args;
+mod ask;
 mod end;
 mod failure;
 mod files;
@@ -49,7 +50,11 @@ world
   world                          everything that its container decides, as JSON
   read PATH                      a file to stdout
   listen-unix PATH               accepts one connection, echoes it, exits 0
-  listen-tcp PORT                the same on all addresses; 0 takes a free port
+  listen-tcp PORT [--times N]    the same on all addresses, N connections one after the other;
+                                 0 takes a free port
+  listen-udp PORT                the same for one datagram
+  resolve NAME                   the addresses that the resolver finds, as JSON
+  ask HOST PORT TEXT             connects by TCP, sends the text, writes the answer to stdout
 ";
 
 fn main() -> ExitCode {
@@ -95,6 +100,9 @@ fn run(mut args: Args) -> Result<u8, Failure> {
         "world" => world::world(&mut args),
         "listen-unix" => listen::unix(&mut args),
         "listen-tcp" => listen::tcp(&mut args),
+        "listen-udp" => listen::udp(&mut args),
+        "resolve" => ask::resolve(&mut args),
+        "ask" => ask::ask(&mut args),
         other => {
             Err(Failure::usage(format!("unknown command {other:?}; see longshore-testee help")))
         }

@@ -153,7 +153,14 @@ pub struct Opened {
     pub errno: Option<i32>,
 }
 
-/// Where the program listens (`listen-tcp`, `listen-unix`); printed before it accepts.
+/// What a name leads to (`resolve`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resolved {
+    /// The addresses, sorted as texts.
+    pub addresses: Vec<String>,
+}
+
+/// Where the program listens (`listen-tcp`, `listen-udp`, `listen-unix`); printed before it accepts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listening {
     /// The address with its port, or the path.

@@ -1,13 +1,14 @@
 //! Runs the program and looks at it as a container driver would: streams, codes and signals.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpStream, UdpSocket};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Output, Stdio};
 
 use longshore_testee::{
-    Burnt, ChildFate, Filled, Forked, Listening, Opened, STDERR, STDOUT, Terminals, World, pattern,
+    Burnt, ChildFate, Filled, Forked, Listening, Opened, Resolved, STDERR, STDOUT, Terminals,
+    World, pattern,
 };
 
 fn testee(args: &[&str]) -> Command {
@@ -301,6 +302,16 @@ fn listeners_echo_one_connection() {
     assert_eq!(back, b"ping");
     assert_eq!(child.wait().unwrap().code(), Some(0));
 
+    let (mut child, _stdout, first) = ready(&["listen-udp", "0"]);
+    let listening: Listening = serde_json::from_str(&first).unwrap();
+    let port: u16 = listening.address.rsplit(':').next().unwrap().parse().unwrap();
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.send_to(b"datagram", ("127.0.0.1", port)).unwrap();
+    let mut back = [0; 64];
+    let length = socket.recv(&mut back).unwrap();
+    assert_eq!(&back[..length], b"datagram");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("s");
     let (mut child, _stdout, first) = ready(&["listen-unix", path.to_str().unwrap()]);
@@ -313,4 +324,21 @@ fn listeners_echo_one_connection() {
     connection.read_to_end(&mut back).unwrap();
     assert_eq!(back, b"pong");
     assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn others_are_found_by_name_and_asked_as_often_as_they_listen() {
+    let resolved: Resolved = json(&["resolve", "localhost"]);
+    assert!(resolved.addresses.contains(&"127.0.0.1".to_owned()), "{resolved:?}");
+    assert_eq!(output(&["resolve", "no such name"]).status.code(), Some(74));
+
+    let (mut child, _stdout, first) = ready(&["listen-tcp", "0", "--times", "2"]);
+    let listening: Listening = serde_json::from_str(&first).unwrap();
+    let port = listening.address.rsplit(':').next().unwrap();
+    for text in ["once", "and again"] {
+        let asked = output(&["ask", "127.0.0.1", port, text]);
+        assert_eq!((asked.status.code(), asked.stdout), (Some(0), text.as_bytes().to_vec()));
+    }
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(output(&["ask", "127.0.0.1", port, "too late"]).status.code(), Some(74));
 }
