@@ -119,7 +119,7 @@ impl DockerDriver {
         ]);
         labels.extend(keeper.as_ref().map(|keeper| (LABEL_KEEPER.to_owned(), keeper.label())));
         let credentials = config.credentials.unwrap_or_else(|| Arc::new(ConfigFile::usual()));
-        let (reaper, thread) = reaper::new();
+        let (reaper, thread) = reaper::new()?;
         let application = config.application;
         let shared = Arc::new(Shared::new(Parts {
             api,

@@ -2,6 +2,8 @@
 
 use longshore_driver_api::ErrorKind;
 
+use crate::client::error::ClientError;
+
 /// The meaning of a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Refusal {
@@ -10,6 +12,9 @@ pub(crate) struct Refusal {
     /// What to do; empty where the engine's words say it.
     pub(crate) remedy: &'static str,
 }
+
+/// The words for an image for another platform than the one that is asked for.
+const OTHER_PLATFORM: &str = "does not match the specified platform";
 
 /// Words that all have to be in the text, in lower case; the first row that fits counts.
 const TABLE: &[(&[&str], ErrorKind, &str)] = {
@@ -51,7 +56,7 @@ const TABLE: &[(&[&str], ErrorKind, &str)] = {
             "leave it out, or use an engine whose storage can limit it (limits.fs_size)",
         ),
         (
-            &["does not match the specified platform"],
+            &[OTHER_PLATFORM],
             Unsupported,
             "choose another, or pull the image for this one (platform)",
         ),
@@ -128,6 +133,11 @@ pub(crate) fn meaning(message: &str) -> Option<Refusal> {
     let fits = |words: &&[&str]| words.iter().all(|word| lower.contains(word));
     let found = TABLE.iter().find(|(words, ..)| fits(words));
     found.map(|&(_, kind, remedy)| Refusal { kind, remedy })
+}
+
+/// Whether the image is there for another platform only.
+pub(crate) fn is_other_platform(error: &ClientError) -> bool {
+    matches!(error, ClientError::Status { message, .. } if message.contains(OTHER_PLATFORM))
 }
 
 #[cfg(test)]

@@ -8,14 +8,16 @@
 #[expect(dead_code, reason = "other tests use the rest of it")]
 mod support;
 
+use std::pin::pin;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use longshore_docker::{DockerConfig, DockerDriver};
 use longshore_driver_api::{
-    ContainerExt as _, Driver as _, DriverExt as _, Exit, Task, TaskIo, TaskSpec,
+    Container, ContainerExt as _, Driver as _, DriverExt as _, ErrorKind, Exit, PullProgress, Task,
+    TaskHooks, TaskIo, TaskSpec,
 };
-use support::{Request, Script, ScriptedEngine, Step, json, usual};
+use support::{Request, Script, ScriptedEngine, Step, chunk, chunked, json, usual};
 use tokio::sync::{Notify, oneshot};
 
 /// Whatever happens has happened by then.
@@ -199,4 +201,100 @@ async fn what_is_made_after_closing_has_given_it_up_is_removed() {
     let removed =
         told.try_iter().any(|line| line.starts_with("DELETE") && line.contains("/containers/c1?"));
     assert!(removed, "it is left on the engine");
+}
+
+/// Says that it was told how far a pull is.
+#[derive(Debug, Default)]
+struct Told(Notify);
+
+impl TaskHooks for Told {
+    fn pull_progress(&self, _: &PullProgress) {
+        self.0.notify_one();
+    }
+}
+
+/// An engine whose pulls stand still after their first step, until they are told to go on.
+fn pulling(go_on: &Arc<Notify>) -> Elsewhere {
+    let word = Arc::clone(go_on);
+    Elsewhere::start(move |request| {
+        if !request.is("POST /images/create") {
+            return usual(request);
+        }
+        let step = r#"{"status":"Downloading","progressDetail":{"current":1,"total":2},"id":"aa"}"#;
+        let mut script = chunked();
+        let step = chunk(format!("{step}\r\n").as_bytes());
+        script.extend([step, Step::Until(Arc::clone(&word)), Step::Send(b"0\r\n\r\n".to_vec())]);
+        script
+    })
+}
+
+fn single() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+fn asker(driver: &DockerDriver) -> (Arc<dyn Container>, Arc<Told>) {
+    let (spec, told) = (TaskSpec::builder("r.io/x:1").build().unwrap(), Arc::new(Told::default()));
+    let task = Task::new(spec).hooks(Arc::clone(&told) as Arc<dyn TaskHooks>);
+    (driver.container(task).unwrap(), told)
+}
+
+/// What is to become of the runtime of the one who asked first.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum First {
+    StandsStill,
+    Ends,
+}
+
+#[test]
+fn a_shared_pull_goes_on_whatever_becomes_of_the_first_askers_runtime() {
+    for fate in [First::StandsStill, First::Ends] {
+        let go_on = Arc::new(Notify::new());
+        let engine = pulling(&go_on);
+        let folder = tempfile::tempdir().unwrap();
+        let (first, second) = (single(), single());
+        let driver = second.block_on(open(&engine, &folder));
+        let ((one, one_told), (two, two_told)) = (asker(&driver), asker(&driver));
+        let mut other = pin!(two.pull_image());
+        {
+            let mut asking = pin!(one.pull_image());
+            for (runtime, pull, told) in
+                [(&first, asking.as_mut(), one_told), (&second, other.as_mut(), two_told)]
+            {
+                let begun = async {
+                    tokio::select! {
+                        _ = pull => panic!("the pull stands still"),
+                        () = told.0.notified() => {}
+                    }
+                };
+                let begun = async { tokio::time::timeout(LONG, begun).await };
+                runtime.block_on(begun).expect("it was told how far the pull is");
+            }
+            // It leaves here, as by a bound of its own.
+        }
+        let first = (fate == First::StandsStill).then_some(first);
+        go_on.notify_one();
+        let pulled = second.block_on(async { tokio::time::timeout(LONG, other).await });
+        pulled.unwrap_or_else(|_| panic!("{fate:?}: the pull stands")).unwrap();
+        second.block_on(driver.close()).unwrap();
+        drop(first);
+    }
+}
+
+#[test]
+fn a_pull_whose_asker_stands_still_does_not_hold_up_the_close() {
+    let engine = pulling(&Arc::new(Notify::new()));
+    let folder = tempfile::tempdir().unwrap();
+    let (first, second) = (single(), single());
+    let driver = second.block_on(open(&engine, &folder));
+    let (container, told) = asker(&driver);
+    let mut pull = pin!(container.pull_image());
+    first.block_on(async {
+        tokio::select! {
+            _ = &mut pull => panic!("the pull stands still"),
+            () = told.0.notified() => {}
+        }
+    });
+    let closed = async { tokio::time::timeout(LONG, driver.close()).await };
+    second.block_on(closed).expect("the close waits for the pull").unwrap();
+    assert_eq!(first.block_on(pull).unwrap_err().kind(), ErrorKind::Closed);
 }

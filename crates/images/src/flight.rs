@@ -9,16 +9,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use longshore_driver_api::{Error, ErrorKind};
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 /// Work that is shared by those who ask for it at the same time, by key.
 ///
-/// The work runs in a task of its own, in the runtime of the first asker, and belongs to nobody:
-/// each asker may leave, by its own deadline or by dropping its [`Waiter`], without harm to the
-/// others. When the last one has left, the work is dropped, and not before. Results are not kept:
-/// who asks after the end starts the work anew.
+/// The work runs in a task of its own and belongs to nobody: each asker may leave, by its own
+/// deadline or by dropping its [`Waiter`], without harm to the others. When the last one has left,
+/// the work is dropped, and not before. Results are not kept: who asks after the end starts the
+/// work anew.
+///
+/// Where askers have runtimes of their own, the work needs one that outlives them all and never
+/// stands still: [`join_on`](Self::join_on) names it. [`join`](Self::join) takes the first asker's.
 ///
 /// `P` is the progress, of which waiters see the latest value; `V` the result.
 ///
@@ -131,10 +135,8 @@ where
         Self { shared: Arc::new(Shared { works }) }
     }
 
-    /// Joins the work for `key`, or starts it with `make` if there is none.
-    ///
-    /// `deadline` bounds this asker's wait, counted from now. `make` is called at most once, in
-    /// the task that does the work, and otherwise dropped.
+    /// As [`join_on`](Self::join_on), on the runtime of this asker: if that ends, the work is
+    /// abandoned, and while it is not driven, the work stands still for all.
     ///
     /// # Panics
     ///
@@ -144,7 +146,24 @@ where
         F: FnOnce(ProgressSender<P>) -> W + Send + 'static,
         W: Future<Output = Result<V, Error>> + Send + 'static,
     {
-        let runtime = tokio::runtime::Handle::current();
+        self.join_on(&Handle::current(), key, deadline, make)
+    }
+
+    /// Joins the work for `key`, or starts it with `make` on `runtime` if there is none.
+    ///
+    /// `deadline` bounds this asker's wait, counted from now. `make` is called at most once, in
+    /// the task that does the work, and otherwise dropped.
+    pub fn join_on<F, W>(
+        &self,
+        runtime: &Handle,
+        key: K,
+        deadline: Option<Duration>,
+        make: F,
+    ) -> Waiter<K, P, V>
+    where
+        F: FnOnce(ProgressSender<P>) -> W + Send + 'static,
+        W: Future<Output = Result<V, Error>> + Send + 'static,
+    {
         let (waiter, begun) = self.take_place(key, deadline);
         if let Some(Begun { landing, progress }) = begun {
             let number = landing.number;

@@ -289,6 +289,29 @@ fn the_end_of_the_runtime_that_works_is_an_error_for_waiters_elsewhere() {
 }
 
 #[test]
+fn work_on_a_runtime_of_its_own_goes_on_whatever_becomes_of_the_first_askers() {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (first, second, own) = (runtime(), runtime(), runtime());
+    let (handle, (stop, stopped)) = (own.handle().clone(), tokio::sync::oneshot::channel::<()>());
+    let thread = std::thread::spawn(move || own.block_on(stopped));
+    let flight = Pull::new();
+    let join = || {
+        let (one, two) = tokio::sync::oneshot::channel::<usize>();
+        let work = |_: ProgressSender<u32>| async { Ok(two.await.unwrap()) };
+        (flight.join_on(&handle, "a", None, work), one)
+    };
+    let (waiter, go_on) = first.block_on(async { join() });
+    let (other, _) = second.block_on(async { join() });
+    drop(waiter);
+    drop(first);
+    go_on.send(7).unwrap();
+    let done = second.block_on(async { tokio::time::timeout(10 * SECOND, other.wait()).await });
+    assert_eq!(done.expect("it goes on").unwrap(), 7);
+    drop(stop);
+    let _ = thread.join().unwrap();
+}
+
+#[test]
 fn on_a_runtime_that_has_been_shut_down_the_work_is_abandoned_at_once() {
     let (done, outcome) = std::sync::mpsc::channel();
     // A thread of its own: if it hangs, the test still ends.

@@ -17,6 +17,7 @@ use crate::image;
 use crate::network;
 use crate::podman;
 use crate::recover::{engine_time, later};
+use crate::refusal;
 use crate::retry::if_unsent;
 use crate::running::keeping_log;
 
@@ -203,6 +204,12 @@ impl Making {
 
     async fn error(&self, error: ClientError) -> Error {
         let core = &self.core;
+        // Not the caller's mistake if it was there for this platform when it was looked at. It is
+        // pulled next.
+        if refusal::is_other_platform(&error) && core.image_id().is_some() {
+            core.give_back();
+            return image::moved(core.image.canonical()).because(error);
+        }
         let error = borrow::error(core, "create", error).await;
         if error.kind() == ErrorKind::LogDriver {
             return core.log_error("create", &error);

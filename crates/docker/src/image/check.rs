@@ -42,8 +42,8 @@ impl Other {
         let wanted = wanted.unwrap_or_default();
         match self {
             Self::Platform(have) => Error::new(ErrorKind::ImageNotFound, "pull").message(format!(
-                "image {name}: the registry has it for {have}, and {wanted} is asked for: ask for another platform, or for another image"
-            )),
+                "image {name}: it came for {have}, and {wanted} is asked for: the registry does not have it for that, or somebody else has pulled it for {have} at the same time"
+            )).remedy("ask for another platform, or for another image, or try again"),
             Self::Digest(have) => Error::new(ErrorKind::ImageRejected, "pull").message(format!(
                 "image {name}: what was pulled does not have this digest (it has: {})",
                 have.join(", ")

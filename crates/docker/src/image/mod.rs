@@ -75,8 +75,10 @@ pub(crate) async fn pull(core: &Arc<Core>) -> Result<()> {
         platform,
         credential,
         attempts: shared.pull_attempts,
+        closing: shared.closing.clone(),
     };
-    let waiter = shared.pulls.join(key, shared.timeouts.pull_total, work);
+    let runtime = shared.reaper.runtime();
+    let waiter = shared.pulls.join(runtime, key, shared.timeouts.pull_total, work);
     let mut told = waiter.progress();
     let mut last = None;
     let telling = async {
@@ -142,5 +144,13 @@ pub(crate) async fn pin(core: &Arc<Core>, body: &mut Value) -> Result<()> {
 pub(crate) fn vanished(image: &str) -> Error {
     Error::new(ErrorKind::Busy, "create").message(format!(
         "image {image} is not on the engine, or not any more: ensure the image and create again"
+    ))
+}
+
+/// The error of a create whose image was there for the platform that is asked for, and whose name
+/// leads to one for another platform by now.
+pub(crate) fn moved(image: &str) -> Error {
+    Error::new(ErrorKind::Busy, "create").message(format!(
+        "image {image} was pulled for another platform meanwhile: ensure the image and create again"
     ))
 }

@@ -1,24 +1,56 @@
 //! Pulls under way, one for each image, platform and credential.
+//!
+//! They run on the reaper's runtime, since those who wait for one may be on several of their own.
+//! Those of one name take turns from the pull to the look at what came: on most engines a name leads
+//! to one image at a time, so that a pull for another platform would move it in between.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::error::Error as _;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use longshore_driver_api::{Credential, Error, ErrorKind, ImageRef, PullProgress, Result};
 use longshore_images::{Flight, FlightError, ProgressSender, PullKey, RetryPolicy, Waiter};
 use parking_lot::Mutex;
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
 
 use super::check::check;
 use super::progress::Progress;
 use super::registry::{SLOW, pull_error};
 use crate::client::api::DockerApi;
+use crate::client::error::ClientError;
 use crate::client::pull::{Credentials, PullRequest};
 use crate::client::reply::Image;
 use crate::error::engine_error;
+use crate::meter;
 use crate::retry::again;
 
 /// The pulls under way.
 #[derive(Debug, Default)]
-pub(crate) struct Pulls(Flight<PullKey, Told, Arc<Image>>);
+pub(crate) struct Pulls {
+    flight: Flight<PullKey, Told, Arc<Image>>,
+    turns: Turns,
+}
+
+/// Who may pull, for each name that is being pulled.
+#[derive(Debug, Default)]
+struct Turns(Mutex<HashMap<String, Weak<Turn>>>);
+
+type Turn = tokio::sync::Mutex<()>;
+
+impl Turns {
+    fn of(&self, name: &str) -> Arc<Turn> {
+        let mut turns = self.0.lock();
+        turns.retain(|_, turn| turn.strong_count() > 0);
+        if let Some(turn) = turns.get(name).and_then(Weak::upgrade) {
+            return turn;
+        }
+        let turn = Arc::default();
+        turns.insert(name.to_owned(), Arc::downgrade(&turn));
+        turn
+    }
+}
 
 /// What those who wait for a pull are told.
 #[derive(Debug, Clone, Default)]
@@ -36,18 +68,22 @@ pub(super) struct Work {
     pub(super) platform: Option<String>,
     pub(super) credential: Option<Credential>,
     pub(super) attempts: u32,
+    /// The driver is being closed.
+    pub(super) closing: CancellationToken,
 }
 
 impl Pulls {
-    /// Joins the pull for `key`, or begins it. Each waiter has the whole of `bound` for itself, since
-    /// it cannot know of those that came before.
+    /// Joins the pull for `key`, or begins it on `runtime`. Each waiter has the whole of `bound` for
+    /// itself, since it cannot know of those that came before.
     pub(super) fn join(
         &self,
+        runtime: &Handle,
         key: PullKey,
         bound: Duration,
         work: Work,
     ) -> Waiter<PullKey, Told, Arc<Image>> {
-        self.0.join(key, Some(bound), |told| carry_out(work, told))
+        let turn = self.turns.of(work.image.canonical());
+        self.flight.join_on(runtime, key, Some(bound), |told| carry_out(work, turn, told))
     }
 }
 
@@ -81,22 +117,47 @@ impl Teller {
     }
 }
 
-async fn carry_out(work: Work, sender: ProgressSender<Told>) -> Result<Arc<Image>> {
+async fn carry_out(
+    work: Work,
+    turn: Arc<Turn>,
+    sender: ProgressSender<Told>,
+) -> Result<Arc<Image>> {
+    let what = format!("image {}", work.image.canonical());
+    tokio::select! {
+        pulled = pull(&work, &what, &turn, sender) => pulled.map(Arc::new),
+        // A waiter whose runtime stands still cannot leave, and must not hold up the close.
+        () = work.closing.cancelled() => {
+            Err(Error::new(ErrorKind::Closed, "pull").message(format!("{what}: the driver is closed")))
+        }
+    }
+}
+
+async fn pull(work: &Work, what: &str, turn: &Turn, sender: ProgressSender<Told>) -> Result<Image> {
     let teller = Teller { told: Mutex::default(), sender };
     // No bound for all: it would be the first waiter's. Each waiter has one, each attempt has one,
     // and attempts are counted.
     let retry = RetryPolicy::new().attempts(work.attempts);
-    let what = format!("image {}", work.image.canonical());
-    let pulled = retry
-        .run("pull", &what, async || {
-            let pulled = attempt(&work, &teller).await;
-            teller.tell(|told| {
-                told.failed = pulled.as_ref().err().map(|error| error.to_string().into());
-            });
-            pulled
-        })
-        .await?;
-    Ok(Arc::new(pulled))
+    let failed = Mutex::new(None);
+    let attempts = retry.run("pull", what, async || {
+        if let Some(before) = failed.lock().take() {
+            count(&before);
+        }
+        let turn = turn.lock().await;
+        let pulled = attempt(work, &teller).await;
+        drop(turn);
+        let error = pulled.as_ref().err();
+        *failed.lock() = error.map(Error::duplicate);
+        teller.tell(|told| told.failed = error.map(|error| error.to_string().into()));
+        pulled
+    });
+    attempts.await
+}
+
+/// Counts one more attempt after this.
+fn count(before: &Error) {
+    if let Some(error) = before.source().and_then(|cause| cause.downcast_ref::<ClientError>()) {
+        meter::retried("pull_image", error);
+    }
 }
 
 async fn attempt(work: &Work, teller: &Teller) -> Result<Image> {

@@ -1,5 +1,6 @@
 //! The thread that removes containers: a driver's own, with a runtime of its own, so that a
-//! container is removed whether or not the caller's runtime still lives.
+//! container is removed whether or not the caller's runtime still lives. What several callers share
+//! is done there too.
 
 mod remove;
 mod work;
@@ -7,6 +8,7 @@ mod work;
 use std::sync::Arc;
 
 use longshore_driver_api::{Error, ErrorKind, Result};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::{mpsc, watch};
 
 use crate::container::core::Core;
@@ -15,6 +17,7 @@ use crate::shared::Shared;
 /// How a driver reaches its reaper.
 #[derive(Debug)]
 pub(crate) struct Reaper {
+    runtime: Handle,
     jobs: mpsc::UnboundedSender<Job>,
     /// How the driver's closing went.
     ended: watch::Receiver<Option<Arc<Result<()>>>>,
@@ -22,8 +25,21 @@ pub(crate) struct Reaper {
 
 /// What the reaper's thread begins with.
 pub(crate) struct Thread {
+    runtime: Own,
     jobs: mpsc::UnboundedReceiver<Job>,
     ended: watch::Sender<Option<Arc<Result<()>>>>,
+}
+
+/// The thread's runtime. It may be dropped anywhere: it waits for nothing.
+struct Own(Option<Runtime>);
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        // What a driver's bound left over must not hold the thread.
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -37,13 +53,24 @@ enum Job {
 }
 
 /// A reaper and its thread, not begun yet.
-pub(crate) fn new() -> (Reaper, Thread) {
+pub(crate) fn new() -> Result<(Reaper, Thread)> {
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| cannot("start a runtime", error))?;
+    let handle = runtime.handle().clone();
     let (jobs, received) = mpsc::unbounded_channel();
     let (tell, ended) = watch::channel(None);
-    (Reaper { jobs, ended }, Thread { jobs: received, ended: tell })
+    let thread = Thread { runtime: Own(Some(runtime)), jobs: received, ended: tell };
+    Ok((Reaper { runtime: handle, jobs, ended }, thread))
 }
 
 impl Reaper {
+    /// The thread's runtime: no caller can end it or have it stand still. It ends with the driver.
+    pub(crate) fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
     /// Removes a container. Never blocks.
     pub(crate) fn close(&self, core: Arc<Core>) {
         if let Err(mpsc::error::SendError(Job::Close(core))) = self.jobs.send(Job::Close(core)) {
@@ -81,16 +108,12 @@ impl Reaper {
 impl Thread {
     /// Begins to work for `shared`.
     pub(crate) fn begin(self, shared: Arc<Shared>) -> Result<()> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| cannot("start a runtime", error))?;
         std::thread::Builder::new()
             .name("longshore-docker".to_owned())
             .spawn(move || {
-                runtime.block_on(work::run(self.jobs, self.ended, shared));
-                // What a driver's bound left over must not hold the thread.
-                runtime.shutdown_background();
+                if let Some(runtime) = &self.runtime.0 {
+                    runtime.block_on(work::run(self.jobs, self.ended, shared));
+                }
             })
             .map(drop)
             .map_err(|error| cannot("start a thread", error))

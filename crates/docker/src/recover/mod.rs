@@ -105,7 +105,7 @@ fn check(shared: &Shared, io: &TaskIo) -> Result<()> {
 }
 
 async fn find(shared: &Shared, id: &str) -> Result<Container> {
-    again("inspect", || shared.api.inspect_container(id)).await.map_err(|failed| {
+    again("inspect_container", || shared.api.inspect_container(id)).await.map_err(|failed| {
         if failed.is_not_found() {
             return error(ErrorKind::NotFound, &format!("container {id} is gone: it was removed"));
         }
@@ -196,11 +196,11 @@ async fn attach(
 ) -> Result<RawStream> {
     let failed = |error| engine_error(OP, id, error);
     if frozen {
-        if_unsent("unpause", || api.unpause_container(id)).await.map_err(failed)?;
+        if_unsent("unpause_container", || api.unpause_container(id)).await.map_err(failed)?;
     }
     let attached = repeat("attach", || api.attach(id, streams)).await;
     if frozen {
-        if_unsent("pause", || api.pause_container(id)).await.map_err(failed)?;
+        if_unsent("pause_container", || api.pause_container(id)).await.map_err(failed)?;
     }
     attached.map_err(failed)
 }
