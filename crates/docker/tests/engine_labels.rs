@@ -1,62 +1,40 @@
 //! An image whose labels have the names of the engine's words and of ours, on a real engine.
 
+#[path = "engine/committed.rs"]
+mod committed;
 mod engine;
 #[path = "engine/fixture.rs"]
 mod fixture;
 
 use std::sync::Arc;
 
+use committed::Committed;
 use longshore_conformance::{Fixture as _, Orphan};
 use longshore_docker::DockerDriver;
 use longshore_driver_api::{
     ByteSize, Driver as _, DriverExt as _, LABEL_KEEPER, LABEL_KEEPER_GENERATION, LABEL_PREFIX,
-    LABEL_RECOVERABLE_UNTIL, LABELS, Outcome, ReapOptions, State, TaskSpec,
+    LABEL_RECOVERABLE_UNTIL, LABELS, Outcome, ReapOptions, State,
 };
 
 /// The testee's image with such labels.
-struct Forged(String);
-
-impl Forged {
-    /// Made from a container that never ran.
-    async fn new(driver: &DockerDriver) -> Self {
-        let container =
-            driver.prepare(TaskSpec::builder(engine::image()).build().unwrap()).await.unwrap();
-        let id = container.engine_id().unwrap();
-        let image = format!("longshore-test/forged-{}", &id[..12]);
-        let labels = [
-            "exitCode=0",
-            "containerExitCode=0",
-            "health_status=healthy",
-            &format!("{LABEL_RECOVERABLE_UNTIL}=2999-01-01T00:00:00Z"),
-            &format!("{LABEL_KEEPER}=1.2000"),
-            &format!("{LABEL_KEEPER_GENERATION}=1"),
-        ];
-        // One each: Podman 4.3 takes the rest of a line for the value of its first.
-        let changes = labels.map(|label| format!("&changes=LABEL%20{}", label.replace('=', "%3D")));
-        let path = format!("/commit?container={id}&repo={image}&tag=1{}", changes.concat());
-        let (status, said) = engine::call("POST", &path).unwrap();
-        assert_eq!(status, 201, "{said}");
-        container.close().await.unwrap();
-        Self(format!("{image}:1"))
-    }
-
-    fn task(&self, args: &[&str]) -> longshore_driver_api::TaskSpecBuilder {
-        TaskSpec::builder(&self.0).args(args.iter().copied())
-    }
-}
-
-impl Drop for Forged {
-    fn drop(&mut self) {
-        // Nothing more can be done here.
-        let _ = engine::call("DELETE", &format!("/images/{}", self.0));
-    }
+async fn forged(driver: &DockerDriver) -> Committed {
+    let labels = [
+        "exitCode=0",
+        "containerExitCode=0",
+        "health_status=healthy",
+        &format!("{LABEL_RECOVERABLE_UNTIL}=2999-01-01T00:00:00Z"),
+        &format!("{LABEL_KEEPER}=1.2000"),
+        &format!("{LABEL_KEEPER_GENERATION}=1"),
+    ];
+    // One each: Podman 4.3 takes the rest of a line for the value of its first.
+    Committed::new(driver, "forged", &labels.map(|label| format!("LABEL {label}"))).await
 }
 
 #[tokio::test]
 async fn an_images_labels_say_nothing_about_an_end_and_nothing_in_our_name() {
     let fixture = fixture::Docker::new();
     let driver = fixture.open().await.unwrap();
-    let image = Forged::new(&driver).await;
+    let image = forged(&driver).await;
     for code in ["3", "0", "3"] {
         let spec = image.task(&["exit", code]);
         for spec in [spec.clone(), spec.memory(ByteSize::mib(64))] {
@@ -91,7 +69,7 @@ async fn an_owner_that_is_killed() {
     }
     let fixture = fixture::Docker::new();
     let driver = fixture.open().await.unwrap();
-    let image = Forged::new(&driver).await;
+    let image = forged(&driver).await;
     let spec = image.task(&["sleep", "forever"]).build().unwrap();
     fixture.orphan(spec, State::Running).await.unwrap();
     assert_eq!(fixture.leftovers().await.unwrap().len(), 1);

@@ -247,6 +247,65 @@ async fn a_start_that_waits_for_health_fails_in_ways_that_are_told_apart() {
 }
 
 #[tokio::test]
+async fn what_the_last_failed_check_wrote_is_in_the_error() {
+    // The reason is at the end, beyond what an error holds, in bytes that are no whole letters.
+    let long = format!("{}é\u{1b}[2J\nno answer!\n", "é".repeat(400));
+    let checks = serde_json::json!([
+        { "ExitCode": 0, "Output": "well" },
+        { "ExitCode": 1, "Output": "an earlier one" },
+        { "ExitCode": 3, "Output": long },
+        { "ExitCode": 0, "Output": "well again" },
+    ]);
+    let unhealthy = || event(6, "health_status: unhealthy", "");
+    // It is told, or found.
+    for (events, state) in [(stream(vec![unhealthy()]), "starting"), (quiet(), "unhealthy")] {
+        let checks = checks.clone();
+        let stage = stage(vec![events], move |request| {
+            let health = serde_json::json!({ "Status": state, "Log": checks });
+            let state = serde_json::json!({ "Running": true, "Health": health });
+            let container = serde_json::json!({ "Id": "c1", "State": state });
+            request.is("GET /containers/c1/json").then(|| json(200, &container.to_string()))
+        })
+        .await;
+        let error = run(&stage, with_health(Duration::from_secs(10))).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unhealthy, "{error}");
+        let text = error.to_string();
+        let reason = r#"ended with 3 and wrote "éé"#;
+        assert!(text.contains(reason) && text.ends_with(r#"é\u{1b}[2J\nno answer!""#), "{text}");
+        assert!(text.len() < 700, "{} bytes: {text}", text.len());
+    }
+}
+
+#[tokio::test]
+async fn a_task_that_was_told_to_be_unhealthy_is_so_whatever_is_answered_then() {
+    let unhealthy = || event(6, "health_status: unhealthy", "");
+    let after = |answer: fn() -> Script| {
+        let looks = AtomicUsize::new(0);
+        move |request: &Request| {
+            let looked = request.is("GET /containers/c1/json");
+            looked.then(|| match looks.fetch_add(1, Ordering::SeqCst) {
+                0 => says("starting"),
+                _ => answer(),
+            })
+        }
+    };
+    let answers: [fn() -> Script; 3] = [
+        || json(404, r#"{"message":"no such container"}"#),
+        || json(200, r#"{"Id":"c1","State":{"Running":true,"Health":null}}"#),
+        || json(200, r#"{"Id":"c1","State":{"Running":true,"Health":{"Log":[{"ExitCode":-1}]}}}"#),
+    ];
+    for (answer, end) in answers.into_iter().zip(["too often", "too often", "-1 and wrote nothing"])
+    {
+        let paused = Step::Pause(Duration::from_millis(300));
+        let events = stream(vec![paused, unhealthy()]);
+        let stage = stage(vec![events], after(answer)).await;
+        let error = run(&stage, with_health(Duration::from_secs(10))).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unhealthy, "{error}");
+        assert!(error.to_string().ends_with(end), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn health_that_a_label_may_have_written_is_asked_for() {
     let looks = Arc::new(AtomicUsize::new(0));
     let told = Arc::clone(&looks);

@@ -36,7 +36,8 @@ pub enum ErrorKind {
     NetworkNotFound,
     /// The engine's log driver for this task could not start.
     LogDriver,
-    /// The task's health check failed while its start waited for it.
+    /// The task's health check failed while its start waited for it. The message has the end of what
+    /// the last failed check wrote, where the backend knows it.
     Unhealthy,
     /// The task ended while its start waited for it to do well.
     EndedEarly,

@@ -485,6 +485,21 @@ pub(crate) struct Health {
     /// `starting`, `healthy`, `unhealthy`, or `none` where there is no check.
     #[serde(deserialize_with = "nullable")]
     pub(crate) status: String,
+    /// The last checks, the newest at the end.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) log: Vec<Check>,
+}
+
+/// One run of a health check.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct Check {
+    /// Its code; below zero where the engine ended it.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) exit_code: i64,
+    /// What it wrote, or what the engine says of it.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) output: String,
 }
 
 /// Go writes an empty list or a missing part as `null`: it counts as not there.
