@@ -9,10 +9,10 @@ use crate::image;
 use crate::leaks::Scope;
 use crate::workspace::Workspace;
 
-const BENCHES: [&str; 5] = ["ref", "decimate", "docker", "output", "prefork"];
+const BENCHES: [&str; 6] = ["ref", "decimate", "docker", "docker-many", "output", "prefork"];
 
 /// Those that need an engine.
-const ON_ENGINE: [&str; 3] = ["docker", "output", "prefork"];
+const ON_ENGINE: [&str; 4] = ["docker", "docker-many", "output", "prefork"];
 
 pub(crate) fn run(sh: &Shell, workspace: &Workspace, mut args: lexopt::Parser) -> Result<()> {
     let (mut name, mut passed_on) = (None, Vec::new());

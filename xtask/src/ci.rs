@@ -42,6 +42,10 @@ pub(crate) fn run(
     // Tests take minutes: what is already known to be wrong comes first.
     if steps.passed() {
         test::all(sh, workspace, &options, &mut steps)?;
+        steps.run("memory of what waits", || {
+            let memory = ["--package", "longshore-docker", "--example", "waiting", "--", "memory"];
+            Ok(cmd!(sh, "cargo run --quiet {memory...}").quiet().run()?)
+        });
     } else {
         steps.skip("tests", "mend the checks above first");
     }

@@ -13,18 +13,21 @@ const HEAD: &str = "\
 # Benchmarks
 
 Each bench runs its rivals interleaved, in an order shuffled every round, and compares them round by
-round. A ratio says how many times better a case is than its baseline: above 1 is better. Repeat one
-with `cargo xtask bench NAME`, which writes its section here anew.
+round. A ratio says how many times better a case is than its baseline: above 1 is better. It is the median of
+the rounds' ratios; that of p90 compares the two p90. Repeat one with `cargo xtask bench NAME`, which writes its
+section here anew.
 ";
 
 pub(crate) fn table(figures: &[Figures]) -> String {
-    let mut text = "| case | ratio | p50 | p90 | min | unit | rounds | baseline |\n".to_owned();
-    text += "| --- | --: | --: | --: | --: | --- | --: | --- |\n";
-    for Figures { case, ratio, p50, p90, min, unit, n, baseline, .. } in figures {
-        let digits = |figure: &f64| chart::number(*figure);
-        let (ratio, p50, p90, min) = (digits(ratio), digits(p50), digits(p90), digits(min));
-        text +=
-            &format!("| {case} | {ratio} | {p50} | {p90} | {min} | {unit} | {n} | {baseline} |\n");
+    let mut text =
+        "| case | ratio | of p90 | p50 | p90 | min | unit | rounds | baseline |\n".to_owned();
+    text += "| --- | --: | --: | --: | --: | --: | --- | --: | --- |\n";
+    for Figures { case, ratio, ratio_p90, p50, p90, min, unit, n, baseline, .. } in figures {
+        let [ratio, of_p90, p50, p90, min] =
+            [ratio, ratio_p90, p50, p90, min].map(|figure| chart::number(*figure));
+        text += &format!(
+            "| {case} | {ratio} | {of_p90} | {p50} | {p90} | {min} | {unit} | {n} | {baseline} |\n"
+        );
     }
     text
 }

@@ -27,7 +27,9 @@ pub(crate) fn draw(figures: &[Figures]) -> String {
     let mut body = String::new();
     let mut y = 14.0;
     for what in whats {
-        let group: Vec<_> = figures.iter().filter(|figures| names(figures).1 == what).collect();
+        let mut group: Vec<_> = figures.iter().filter(|figures| names(figures).1 == what).collect();
+        // The lines of one case follow each other.
+        group.dedup_by(|one, other| one.case == other.case);
         let longest = group.iter().map(|figures| figures.p90).fold(f64::MIN_POSITIVE, f64::max);
         text(
             &mut body,
@@ -102,6 +104,7 @@ mod tests {
             min: p50,
             baseline: "base/x".to_owned(),
             ratio: 1.0,
+            ratio_p90: 1.0,
         }
     }
 

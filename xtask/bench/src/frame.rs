@@ -29,6 +29,8 @@ pub(crate) struct Case {
     unit: Option<&'static str>,
     /// `who/what`, where it is not the plan's baseline doing the same.
     against: Option<String>,
+    /// The same, for a second line.
+    also_against: Option<String>,
 }
 
 impl Case {
@@ -37,7 +39,7 @@ impl Case {
         what: impl Into<String>,
         run: Box<dyn FnMut() -> Result<f64>>,
     ) -> Case {
-        Case { who, what: what.into(), run, unit: None, against: None }
+        Case { who, what: what.into(), run, unit: None, against: None, also_against: None }
     }
 
     /// In another unit than the plan's.
@@ -50,12 +52,19 @@ impl Case {
         Case { against: Some(baseline.into()), ..self }
     }
 
+    /// Compared with this case too, in a line of its own.
+    pub(crate) fn also_against(self, baseline: impl Into<String>) -> Case {
+        Case { also_against: Some(baseline.into()), ..self }
+    }
+
     fn name(&self) -> String {
         format!("{}/{}", self.who, self.what)
     }
 
-    fn baseline(&self, plan: &Plan) -> String {
-        self.against.clone().unwrap_or_else(|| format!("{}/{}", plan.baseline, self.what))
+    fn baselines(&self, plan: &Plan) -> impl Iterator<Item = String> {
+        let usual = || format!("{}/{}", plan.baseline, self.what);
+        let first = self.against.clone().unwrap_or_else(usual);
+        std::iter::once(first).chain(self.also_against.clone())
     }
 }
 
@@ -75,6 +84,8 @@ pub(crate) struct Figures {
     /// The median over the rounds of the baseline's figure divided by this one's: how many times
     /// better than the baseline.
     pub(crate) ratio: f64,
+    /// The baseline's `p90` divided by this one's.
+    pub(crate) ratio_p90: f64,
 }
 
 /// Runs every case once a round, in an order shuffled anew each time, after a round to warm up.
@@ -99,22 +110,32 @@ pub(crate) fn measure(mut plan: Plan, rounds: usize, seed: u64) -> Result<Vec<Fi
 fn compare(plan: &Plan, measured: &[Vec<f64>]) -> Result<Vec<Figures>> {
     let by_name: BTreeMap<String, &Vec<f64>> =
         plan.cases.iter().zip(measured).map(|(case, figures)| (case.name(), figures)).collect();
-    let figures = plan.cases.iter().zip(measured).map(|(case, own)| {
-        let (name, against) = (case.name(), case.baseline(plan));
+    let lines = plan
+        .cases
+        .iter()
+        .zip(measured)
+        .flat_map(|(case, own)| case.baselines(plan).map(move |against| (case, own, against)));
+    let figures = lines.map(|(case, own, against)| {
+        let name = case.name();
         let baseline = by_name.get(&against);
         let baseline = baseline.with_context(|| format!("{name}: there is no {against}"))?;
-        let ratios = baseline.iter().zip(own).map(|(baseline, own)| baseline / own);
+        // Of nothing and nothing there is no ratio.
+        let divided = |baseline: f64, own: f64| if baseline == own { 1.0 } else { baseline / own };
+        let ratios = baseline.iter().zip(own).map(|(baseline, own)| divided(*baseline, *own));
         let sorted = sorted(own.iter().copied());
+        let p90 = quantile(&sorted, 0.9);
+        let p90_of_baseline = quantile(&self::sorted(baseline.iter().copied()), 0.9);
         Ok(Figures {
             bench: plan.name,
             case: name,
             n: own.len(),
             unit: case.unit.unwrap_or(plan.unit),
             p50: rounded(quantile(&sorted, 0.5)),
-            p90: rounded(quantile(&sorted, 0.9)),
+            p90: rounded(p90),
             min: rounded(quantile(&sorted, 0.0)),
             baseline: against,
             ratio: rounded(quantile(&self::sorted(ratios), 0.5)),
+            ratio_p90: rounded(divided(p90_of_baseline, p90)),
         })
     });
     figures.collect()
@@ -220,6 +241,17 @@ mod tests {
             (figures[1].case.as_str(), figures[1].baseline.as_str()),
             ("x/other", "base/it")
         );
+    }
+
+    #[test]
+    fn a_case_that_is_compared_with_two_has_two_lines() {
+        let two = case("x", || 2.0).also_against("y/it");
+        let figures =
+            measure(plan(vec![two, case("y", || 3.0), case("base", || 8.0)]), 3, 1).unwrap();
+        let told: Vec<_> =
+            figures.iter().map(|it| (it.baseline.as_str(), it.ratio, it.ratio_p90)).collect();
+        assert_eq!(told[..2], [("base/it", 4.0, 4.0), ("y/it", 1.5, 1.5)]);
+        assert_eq!(told.len(), 4);
     }
 
     #[test]

@@ -34,11 +34,12 @@ fn main() -> Result<()> {
         Some("ref") => reference::plan()?,
         Some("decimate") => decimate::plan()?,
         Some("docker") => docker::tasks()?,
+        Some("docker-many") => docker::many()?,
         Some("output") => docker::output()?,
         Some("prefork") => docker::prefork()?,
         Some(other) => {
             bail!(
-                "there is no bench {other:?}; there are ref, decimate, docker, output and prefork"
+                "there is no bench {other:?}; there are ref, decimate, docker, docker-many, output and prefork"
             )
         }
         None => bail!("longshore-bench NAME [--rounds N] [--seed N] [--json FILE] [--docs DIR]"),

@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 
 pub(crate) use output::plan as output;
 pub(crate) use prefork::plan as prefork;
-pub(crate) use tasks::plan as tasks;
+pub(crate) use tasks::{many, plan as tasks};
 
 /// The engine that is measured, and the image whose entry point is the testee.
 fn engine() -> Result<(String, String)> {

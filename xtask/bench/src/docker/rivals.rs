@@ -100,14 +100,20 @@ impl Ours {
         })
     }
 
-    /// A task that writes so many bytes, which are counted and dropped.
-    pub(crate) fn write(&self, bytes: u64) -> Result<()> {
+    /// A task that writes so many bytes, which are counted and dropped: the time from its start
+    /// until its output and its exit are known.
+    pub(crate) fn write(&self, bytes: u64) -> Result<Duration> {
         self.runtime.block_on(async {
-            let spec = TaskSpec::builder(&self.image).args(write_command(bytes)).build()?;
-            let io = TaskIo::none().stdout(tokio::io::sink());
-            let exit = self.driver.run_task(Task::new(spec).io(io)).await?;
+            let command = write_command(bytes);
+            let spec = TaskSpec::builder(&self.image).args(command).network("none".into());
+            let io = TaskIo::none().stdout(tokio::io::sink()).stderr(tokio::io::sink());
+            let container = self.driver.prepare(Task::new(spec.build()?).io(io)).await?;
+            let start = Instant::now();
+            let exit = container.start().await?.wait().await;
+            let time = start.elapsed();
+            container.close().await?;
             ensure!(exit.is_success() && exit.output.stdout.delivered == bytes, "it gave {exit:?}");
-            Ok(())
+            Ok(time)
         })
     }
 }
@@ -146,7 +152,7 @@ impl Drop for Ours {
 
 /// The fewest calls that lose no output and no exit code.
 pub(crate) fn cycle(api: &Api, image: &str, network: &str) -> Result<()> {
-    let output = bare(api, image, network, &COMMAND.map(str::to_owned), |output| {
+    let (output, _) = bare(api, image, network, &COMMAND.map(str::to_owned), |output| {
         // A frame has a head of eight bytes; a short line is one frame.
         Ok(output.rest()?.split_off(8))
     })?;
@@ -156,19 +162,20 @@ pub(crate) fn cycle(api: &Api, image: &str, network: &str) -> Result<()> {
 
 /// The same calls for a task that writes so many bytes, which are counted, heads of frames and
 /// all, and dropped.
-pub(crate) fn bare_write(api: &Api, image: &str, bytes: u64) -> Result<()> {
-    let count = bare(api, image, "none", &write_command(bytes), Reply::count)?;
+pub(crate) fn bare_write(api: &Api, image: &str, bytes: u64) -> Result<Duration> {
+    let (count, time) = bare(api, image, "none", &write_command(bytes), Reply::count)?;
     ensure!(count > bytes, "only {count} bytes came");
-    Ok(())
+    Ok(time)
 }
 
+/// What `read` makes of the output, and the time from the start until that and the exit are known.
 fn bare<T>(
     api: &Api,
     image: &str,
     network: &str,
     command: &[String],
     read: impl FnOnce(Reply) -> Result<T>,
-) -> Result<T> {
+) -> Result<(T, Duration)> {
     let config = serde_json::json!({
         "Image": image,
         "Cmd": command,
@@ -188,12 +195,14 @@ fn bare<T>(
     let output =
         api.open("POST", &format!("/containers/{id}/attach?stream=1&stdout=1&stderr=1"), "")?;
     let exit = api.open("POST", &format!("/containers/{id}/wait?condition=next-exit"), "")?;
+    let start = Instant::now();
     api.call("POST", &format!("/containers/{id}/start"), "")?;
     let output = read(output)?;
     let exit: serde_json::Value = serde_json::from_slice(&exit.rest()?)?;
+    let time = start.elapsed();
     ensure!(exit["StatusCode"] == 0, "the exit is {exit}");
     api.call("DELETE", &format!("/containers/{id}?v=1"), "")?;
-    Ok(output)
+    Ok((output, time))
 }
 
 /// So many tasks, so many at a time, each worker on a thread of its own.
