@@ -89,9 +89,18 @@ async fn json_files_and_local_ones_keep_the_output() {
 
 #[tokio::test]
 async fn files_are_kept_within_their_limits() {
-    let log = LogDriver::json_file(ByteSize::kib(10), 2);
-    let kept = logged(log, 2000, |id| kept(&id).unwrap()).await;
-    assert!(!kept.is_empty() && kept.len() < 30_000, "{} bytes were kept", kept.len());
+    let size = ByteSize::kib(10);
+    for (name, log) in
+        [("json-file", LogDriver::json_file(size, 2)), ("local", LogDriver::local(size, 2))]
+    {
+        if !engine::has_log(name) {
+            refused(log, name).await;
+            continue;
+        }
+        // Of 38,000 bytes. What the files hold beside the text only makes it less.
+        let kept = logged(log, 2000, |id| kept(&id).unwrap()).await;
+        assert!(!kept.is_empty() && kept.len() < 21_000, "{name}: {} bytes were kept", kept.len());
+    }
 }
 
 #[tokio::test]
