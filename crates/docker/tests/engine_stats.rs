@@ -12,10 +12,12 @@ use std::time::Duration;
 use longshore_conformance::Fixture as _;
 use longshore_docker::{DockerDriver, StatsSource};
 use longshore_driver_api::{
-    ByteSize, ContainerExt as _, Driver as _, DriverExt as _, ExecSpec, Sample, Task, TaskIo,
-    TaskSpec, TaskSpecBuilder,
+    ByteSize, ContainerExt as _, Cpus, Driver as _, DriverExt as _, ExecSpec, Mount, NetworkMode,
+    Sample, Task, TaskIo, TaskSpec, TaskSpecBuilder,
 };
-use longshore_stats::Metric;
+use longshore_stats::{EngineStats, Metric};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use until::until;
 
 const EVERY: Duration = Duration::from_millis(10);
@@ -37,6 +39,15 @@ fn measured(spec: TaskSpecBuilder) -> (Task, Told) {
     let sink = Arc::clone(&told);
     let io = TaskIo::none().stats(move |sample| sink.lock().unwrap().push(sample));
     (Task::new(spec.build().unwrap()).io(io), told)
+}
+
+/// What the engine says of a container just now.
+async fn engines_figures(id: &str) -> serde_json::Value {
+    let path = format!("/containers/{id}/stats?stream=0&one-shot=1");
+    let asked = tokio::task::spawn_blocking(move || engine::call("GET", &path));
+    let (status, figures) = asked.await.unwrap().unwrap();
+    assert_eq!(status, 200, "{figures}");
+    figures
 }
 
 fn most(samples: &[Sample], metric: Metric) -> Option<u64> {
@@ -86,10 +97,7 @@ async fn figures_from_the_files_agree_with_the_engines() {
     let id = container.engine_id().unwrap();
     // Nothing goes on in it now, so that both look at the same.
     let so_far = told.lock().unwrap().len();
-    let path = format!("/containers/{id}/stats?stream=0&one-shot=1");
-    let asked = tokio::task::spawn_blocking(move || engine::call("GET", &path));
-    let (status, engines) = asked.await.unwrap().unwrap();
-    assert_eq!(status, 200, "{engines}");
+    let engines = engines_figures(&id).await;
     until("two further samples come", async || told.lock().unwrap().len() >= so_far + 2).await;
     running.cancel();
     running.wait().await;
@@ -104,6 +112,116 @@ async fn figures_from_the_files_agree_with_the_engines() {
     let engines_memory = engines["memory_stats"]["usage"].as_u64().unwrap();
     let ours_memory = ours.get(Metric::MemUsage).unwrap();
     assert!(ours_memory.abs_diff(engines_memory) < 4 << 20, "{ours_memory} and {engines_memory}");
+    container.close().await.unwrap();
+    driver.close().await.unwrap();
+    assert_eq!(fixture.leftovers().await.unwrap(), [""; 0]);
+}
+
+#[tokio::test]
+async fn what_went_over_the_network_and_to_the_disk_is_what_the_engine_counts() {
+    let fixture = fixture::Docker::new();
+    let driver = driver(&fixture).await;
+    let spec = testee(&["listen-tcp", "7000", "--times", "2"])
+        .network(NetworkMode::Bridge)
+        .memory(ByteSize::mib(256))
+        .mount(Mount::anonymous_volume("/data"));
+    let (mut task, told) = measured(spec);
+    let (listens, output) = TaskIo::captured();
+    task.io.stdout = listens.stdout;
+    let container = driver.prepare(task).await.unwrap();
+    let running = container.start().await.unwrap();
+    until("it listens", async || output.stdout().ends_with(b"\n")).await;
+    let address = running.network().await.unwrap().address().expect("it is on a network");
+    let mut connection = TcpStream::connect((address, 7000)).await.unwrap();
+    let sent = vec![7; 300_000];
+    let (mut from, mut to) = connection.split();
+    let mut back = Vec::new();
+    let (written, read) = tokio::join!(
+        async {
+            to.write_all(&sent).await?;
+            to.shutdown().await
+        },
+        from.read_to_end(&mut back)
+    );
+    assert_eq!((written.unwrap(), read.unwrap()), ((), sent.len()));
+    let fill = ExecSpec::new(["/testee", "fill", "/data/file", "3000000"]);
+    container.exec_output(fill, ByteSize::mib(1)).await.unwrap();
+    // Little goes on in it now, so that both look at the same.
+    let so_far = told.lock().unwrap().len();
+    let engines = engines_figures(&container.engine_id().unwrap()).await;
+    until("two further samples come", async || told.lock().unwrap().len() >= so_far + 2).await;
+    running.cancel();
+    running.wait().await;
+    let ours = told.lock().unwrap()[so_far + 1].metrics.clone();
+    let is_docker = driver.capabilities().engine == "docker";
+    let engines: EngineStats = serde_json::from_value(engines).unwrap();
+    let engines = EngineStats::sample(None, &engines).expect("it runs").metrics;
+    // Neighbours on a network are asked for. Podman does not tell the parts of its memory.
+    for (metric, least, apart, is_told) in [
+        (Metric::NetRx, 300_000, 8_000, true),
+        (Metric::NetTx, 300_000, 8_000, true),
+        (Metric::MemLimit, 256 << 20, 0, true),
+        (Metric::MemCache, 3_000_000, 4 << 20, is_docker),
+        (Metric::MemWorkingSet, 0, 4 << 20, is_docker),
+    ] {
+        let (ours, engines) = (ours.get(metric).expect("a file"), engines.get(metric));
+        assert_eq!(engines.is_some(), is_told, "{metric:?}");
+        let apart_by = engines.map_or(0, |engines| ours.abs_diff(engines));
+        assert!(ours >= least && apart_by <= apart, "{metric:?}: {ours} and {engines:?}");
+    }
+    // Some kernels with cgroup v1 count nothing there, which neither may take for a count.
+    for (metric, least) in [(Metric::DiskWrite, 3_000_000), (Metric::DiskRead, 0)] {
+        match (ours.get(metric), engines.get(metric)) {
+            (None, None) => {}
+            (Some(ours), Some(engines)) if ours >= least && ours.abs_diff(engines) <= 100_000 => {}
+            both => panic!("{metric:?}: {both:?}"),
+        }
+    }
+    container.close().await.unwrap();
+    driver.close().await.unwrap();
+    assert_eq!(fixture.leftovers().await.unwrap(), [""; 0]);
+}
+
+#[tokio::test]
+async fn shares_of_a_cpu_are_what_the_engines_figures_give_for_the_same_time() {
+    let fixture = fixture::Docker::new();
+    let driver = driver(&fixture).await;
+    // Less than a CPU, so that a busy machine does not matter much.
+    let spec = testee(&["burn", "600000"]).cpus(Cpus::milli(500));
+    let (task, told) = measured(spec);
+    let container = driver.prepare(task).await.unwrap();
+    let running = container.start().await.unwrap();
+    let id = container.engine_id().unwrap();
+    let figures = async || -> EngineStats {
+        serde_json::from_value(engines_figures(&id).await).expect("figures")
+    };
+    let before = figures().await;
+    let begin = before.read.expect("it runs");
+    let second = begin.unix_nanos() + 1_000_000_000;
+    until("a second has passed", async || {
+        told.lock().unwrap().last().is_some_and(|last| last.timestamp.unix_nanos() > second)
+    })
+    .await;
+    let now = figures().await;
+    let end = now.read.expect("it runs");
+    until("its samples are there", async || {
+        told.lock().unwrap().last().is_some_and(|last| last.timestamp > end)
+    })
+    .await;
+    running.cancel();
+    running.wait().await;
+    let engines = EngineStats::sample(Some(&before), &now).expect("it runs").metrics;
+    let told = told.lock().unwrap().clone();
+    let meanwhile: Vec<&Sample> =
+        told.iter().filter(|it| begin < it.timestamp && it.timestamp <= end).collect();
+    for metric in [Metric::CpuTotal, Metric::CpuUser, Metric::CpuKernel] {
+        let shares: Vec<u64> =
+            meanwhile.iter().filter_map(|sample| sample.metrics.get(metric)).collect();
+        let mean = shares.iter().sum::<u64>() / shares.len() as u64;
+        let engines = engines.get(metric).expect("the engine's figures give it");
+        assert!(mean.abs_diff(engines) <= 10, "{metric:?}: {mean} and {engines}: {shares:?}");
+    }
+    assert!(engines.get(Metric::CpuTotal) >= Some(5), "{engines:?}");
     container.close().await.unwrap();
     driver.close().await.unwrap();
     assert_eq!(fixture.leftovers().await.unwrap(), [""; 0]);

@@ -198,6 +198,19 @@ fn on_a_hybrid_host_v1_counts_and_v2_adds_what_v1_has_not() {
 }
 
 #[test]
+fn a_v1_kernel_that_counts_no_device_is_not_taken_for_one_that_counted_nothing() {
+    let tree = hybrid();
+    let group = "sys/fs/cgroup/blkio/docker/abc";
+    tree.file(&format!("{group}/blkio.throttle.io_service_bytes_recursive"), "Total 0\n");
+    let figures = tree.figures();
+    assert_eq!((figures.disk_read, figures.disk_write), (None, None));
+    let counted = "253:0 Read 7\n253:0 Write 8\n253:0 Total 15\nTotal 15\n";
+    tree.file(&format!("{group}/blkio.bfq.io_service_bytes_recursive"), counted);
+    let figures = tree.figures();
+    assert_eq!((figures.disk_read, figures.disk_write), (Some(7), Some(8)));
+}
+
+#[test]
 fn the_whole_machines_group_is_not_taken_for_the_processs_own() {
     let membership =
         V1_MEMBERSHIP.replace("pids:/docker/abc", "pids:/").replace("0::/docker/abc", "0::/");

@@ -10,9 +10,13 @@ use super::locate::Groups;
 
 /// The kernel writes the largest number of pages for no limit; no machine comes near.
 const NO_LIMIT: u64 = 1 << 62;
-/// The first counts descendants, too; older kernels have the second alone.
-const BLOCK_IO: [&str; 2] =
-    ["blkio.throttle.io_service_bytes_recursive", "blkio.throttle.io_service_bytes"];
+/// The first counts descendants, too; older kernels have the second alone. Newer ones count there only
+/// where something is throttled, and else only what goes through the scheduler of the third.
+const BLOCK_IO: [&str; 3] = [
+    "blkio.throttle.io_service_bytes_recursive",
+    "blkio.throttle.io_service_bytes",
+    "blkio.bfq.io_service_bytes_recursive",
+];
 
 /// Reads what the process's v1 groups say.
 pub(crate) fn read(groups: &Groups, figures: &mut CgroupFigures) -> Result<()> {
@@ -50,11 +54,12 @@ pub(crate) fn read(groups: &Groups, figures: &mut CgroupFigures) -> Result<()> {
     Ok(())
 }
 
-/// Lines `major:minor operation bytes`, then a line `Total bytes`.
+/// Lines `major:minor operation bytes`, then a line `Total bytes`. That alone tells nothing: a kernel
+/// that keeps no account writes it too.
 fn block_io(group: &Path, figures: &mut CgroupFigures) -> Result<()> {
     for name in BLOCK_IO {
         let Some(text) = Files(group).text(name)? else { continue };
-        let (mut read, mut written) = (0_u64, 0_u64);
+        let (mut read, mut written, mut is_counted) = (0_u64, 0_u64, false);
         for line in text.lines() {
             let words: Vec<&str> = line.split_ascii_whitespace().collect();
             let [_, operation, bytes] = words[..] else { continue };
@@ -65,10 +70,13 @@ fn block_io(group: &Path, figures: &mut CgroupFigures) -> Result<()> {
             };
             let bytes: u64 = bytes.parse().map_err(|_| unintelligible(&group.join(name)))?;
             *total = total.saturating_add(bytes);
+            is_counted = true;
         }
-        figures.disk_read = Some(read);
-        figures.disk_write = Some(written);
-        return Ok(());
+        if is_counted {
+            figures.disk_read = Some(read);
+            figures.disk_write = Some(written);
+            return Ok(());
+        }
     }
     Ok(())
 }

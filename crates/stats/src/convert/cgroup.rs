@@ -15,7 +15,7 @@ use crate::{Metric, Metrics, Sample, Timestamp};
 /// | `memory_cache`, `memory_inactive_file` | `memory.stat`: `file`, `inactive_file` | `memory.stat`: `total_cache`, `total_inactive_file` |
 /// | `memory_swap` | `memory.swap.current` | `memory.stat`: `total_swap` |
 /// | `pids` | `pids.current` | `pids.current` |
-/// | `disk_*` | `io.stat`: `rbytes`, `wbytes` | `blkio.throttle.io_service_bytes_recursive` |
+/// | `disk_*` | `io.stat`: `rbytes`, `wbytes` | `blkio.throttle.io_service_bytes_recursive`, else `blkio.bfq.io_service_bytes_recursive`; no line of a device is `None` |
 /// | `*_pressure` | `cpu.pressure`, `memory.pressure`, `io.pressure` | |
 ///
 /// ```
