@@ -103,6 +103,7 @@ mod config;
 mod container;
 mod copy;
 mod create;
+mod detach;
 mod driver;
 mod error;
 mod events;

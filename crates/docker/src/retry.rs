@@ -72,7 +72,8 @@ pub(crate) fn pause(attempt: u32) -> Duration {
     longest.mul_f64(rand::rng().random_range(0.5..=1.0))
 }
 
-fn passes_by_itself(error: &ClientError) -> bool {
+/// Whether a failure is one that a call is made again after.
+pub(crate) fn passes_by_itself(error: &ClientError) -> bool {
     match error {
         // A bound that has passed is not doubled, and a socket that is not there stays so.
         ClientError::Unreachable { .. } | ClientError::Disconnected(_) => true,

@@ -139,6 +139,19 @@ async fn a_keeper_that_cannot_be_made_fails_the_opening_and_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn a_keeper_whose_first_connection_was_lost_is_not_attached_to_again() {
+    let engine = ScriptedEngine::start(|request| {
+        // The engine may have attached to its input, and ended that since.
+        if request.is("POST /containers/k1/attach") { Vec::new() } else { with_keeper(request) }
+    });
+    let (config, _folder) = config(&engine, KeeperUse::Always);
+    let error = DockerDriver::open(config).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Disconnected, "{error}");
+    assert_eq!(engine.count("POST /containers/k1/attach"), 1);
+    assert_eq!(engine.count("DELETE /containers/longshore-keeper-"), 1);
+}
+
+#[tokio::test]
 async fn an_image_of_our_own_that_the_engine_does_not_take_in_does_not_hold_up_the_opening() {
     let engine = ScriptedEngine::start(|request| {
         if request.is("GET /images/longshore/keeper") {

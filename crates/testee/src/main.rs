@@ -29,6 +29,7 @@ ends
                                  prints ready; at the signal prints caught, waits, exits N
 streams
   cat [--limit N]                stdin to stdout, to its end or for N bytes
+  cat-raw N                      sets its terminal raw, writes ready, then N bytes of stdin to stdout
   write [--stdout N] [--stderr N] [--rate BYTES/S] [--chunk N] [--seed S]
                                  pattern bytes to both streams in turn; no line feed is added
   say TEXT [--times N]           a line of text, as often as wanted
@@ -81,6 +82,7 @@ fn run(mut args: Args) -> Result<u8, Failure> {
         "ignore-term" => end::ignore_term(&mut args),
         "trap-term" => end::trap_term(&mut args),
         "cat" => streams::cat(&mut args),
+        "cat-raw" => streams::cat_raw(&mut args),
         "write" => streams::write(&mut args),
         "say" => streams::repeat(&mut args),
         "close-streams" => streams::close_streams(&mut args),

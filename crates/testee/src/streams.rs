@@ -18,6 +18,23 @@ use crate::failure::{Failure, What};
 pub(crate) fn cat(args: &mut Args) -> Result<u8, Failure> {
     let limit = args.option("limit")?.unwrap_or(u64::MAX);
     args.finish()?;
+    copy(limit)
+}
+
+/// The same at a terminal that hands over every byte as it comes, once it does.
+pub(crate) fn cat_raw(args: &mut Args) -> Result<u8, Failure> {
+    let limit = args.value("N")?;
+    args.finish()?;
+    let mut modes = termios::tcgetattr(stdio::stdin()).what("look at the terminal")?;
+    modes.make_raw();
+    let set = termios::tcsetattr(stdio::stdin(), termios::OptionalActions::Now, &modes);
+    set.what("set the terminal")?;
+    say("ready\n")?;
+    copy(limit)
+}
+
+/// Copies stdin to stdout, to its end or for so many bytes.
+fn copy(limit: u64) -> Result<u8, Failure> {
     let mut stdin = raw(stdio::stdin())?.take(limit);
     let mut stdout = raw(stdio::stdout())?;
     let mut bytes = vec![0; 64 << 10];

@@ -2,7 +2,7 @@
 
 use longshore_driver_api::{Captured, ErrorKind, Exit, Outcome, StreamEnd, StreamReport};
 use longshore_testee::{STDERR, STDOUT, pattern};
-use longshore_tests::Step;
+use longshore_tests::{Fault, Step};
 
 use crate::act::{ERR, Ended, OUT, Play};
 use crate::case::{Action, Program};
@@ -67,9 +67,10 @@ fn output(play: &Play, exit: &Exit, captured: &Captured, problems: &mut Vec<Stri
         Program::Fed => (OUT, 0),
         Program::Fails | Program::Sleeps => (0, 0),
     };
-    // A task whose input was cut wrote less, and all of that may have come.
+    // A task whose input was cut while it ran wrote less, and all of that may have come.
+    let cuts_input = matches!(play.case.fault, Fault::TruncateReply(250) | Fault::CutStream(_));
     let wrote_all = matches!(exit.outcome, Outcome::Code(_))
-        && !(play.program == Program::Fed && play.case.step == Step::Attach);
+        && !(play.program == Program::Fed && play.case.step == Step::Attach && cuts_input);
     // What was not broken must not be called incomplete.
     let must_be_whole =
         wrote_all && play.case.step != Step::Attach && play.case.action != Action::Close;

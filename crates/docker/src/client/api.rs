@@ -73,8 +73,9 @@ pub(crate) trait DockerApi: fmt::Debug + Send + Sync + 'static {
         body: &Value,
     ) -> Result<Created>;
 
-    /// Attaches to the streams of a container, from now on.
-    async fn attach(&self, id: &str, streams: Streams) -> Result<RawStream>;
+    /// Attaches to the streams of a container, from now on. `detach` are the keys in its input by
+    /// which the engine lets go of it: see [`detach`](crate::detach).
+    async fn attach(&self, id: &str, streams: Streams, detach: &str) -> Result<RawStream>;
 
     /// What the engine has kept of a container's output, from its beginning, in the form of an
     /// attach stream; and, if it is to follow, what is still to come, until the container ends.

@@ -173,7 +173,7 @@ impl DockerApi for Engine {
         timed("create_container", self.bounds.work, call.value(&self.transport)).await
     }
 
-    async fn attach(&self, id: &str, streams: Streams) -> Result<RawStream> {
+    async fn attach(&self, id: &str, streams: Streams, detach: &str) -> Result<RawStream> {
         let mut call = Call::post(format!("/containers/{id}/attach")).query("stream", "1");
         for (name, wanted) in
             [("stdin", streams.stdin), ("stdout", streams.stdout), ("stderr", streams.stderr)]
@@ -181,6 +181,9 @@ impl DockerApi for Engine {
             if wanted {
                 call = call.query(name, "1");
             }
+        }
+        if streams.stdin {
+            call = call.query("detachKeys", detach);
         }
         timed("attach", self.bounds.call, self.upgrade(call)).await
     }

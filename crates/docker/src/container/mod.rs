@@ -16,7 +16,7 @@ use longshore_driver_api::{
 use tokio::sync::OnceCell;
 
 use self::core::{Core, Handle};
-pub(crate) use self::remake::remake;
+pub(crate) use self::remake::{make_anew, remake};
 use crate::copy;
 use crate::exec;
 use crate::image;

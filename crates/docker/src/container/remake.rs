@@ -1,4 +1,4 @@
-//! A container made anew, because what it was to join is no more.
+//! A container made anew, because what it was to join is no more, or its input is spent.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,6 +36,12 @@ pub(crate) async fn remake(core: &Arc<Core>, id: &str, why: &Error) -> Result<Op
     if !can_borrow_again(core).await {
         return Ok(None);
     }
+    make_anew(core, id, why).await
+}
+
+/// Makes a container anew that cannot be started any more, as [`remake`] does, with what it has
+/// borrowed.
+pub(crate) async fn make_anew(core: &Arc<Core>, id: &str, why: &Error) -> Result<Option<String>> {
     let Some(remaking) = Remaking::begin(core, id) else { return Ok(None) };
     // In this order: whoever copies says so first, and looks then whether there is a container.
     if core.is_touched() {
@@ -52,11 +58,7 @@ pub(crate) async fn remake(core: &Arc<Core>, id: &str, why: &Error) -> Result<Op
         return Ok(None);
     }
     remaking.removed(why);
-    tracing::info!(
-        container = core.name,
-        task = core.spec.id,
-        "the network that it has borrowed was lost before its start: it is made anew on another"
-    );
+    tracing::info!(container = core.name, task = core.spec.id, %why, "it is made anew");
     create(core).await?;
     core.created_id("start").map(Some)
 }

@@ -14,6 +14,7 @@ use super::{DockerExec, Run, kill, refused};
 use crate::client::error::ClientError;
 use crate::client::stream::RawStream;
 use crate::container::core::Core;
+use crate::detach;
 use crate::error::engine_error;
 use crate::retry::if_unsent;
 
@@ -136,6 +137,9 @@ fn body(spec: &ExecSpec, stdin: bool) -> Value {
         "Env": env,
         "Privileged": false,
     });
+    if stdin {
+        body["DetachKeys"] = Value::from(detach::of_exec());
+    }
     if let Some(path) = &spec.work_dir {
         body["WorkingDir"] = Value::from(path.as_str());
     }
@@ -167,8 +171,12 @@ mod tests {
             "AttachStdin": true, "AttachStdout": true, "AttachStderr": true, "Tty": true,
             "Cmd": ["a", "b"], "Env": ["N=v"], "Privileged": false, "WorkingDir": "/w", "User": "1:2",
         });
-        assert_eq!(body(&spec, true), expected);
+        let mut sent = body(&spec, true);
+        let keys = sent.as_object_mut().unwrap().remove("DetachKeys").unwrap();
+        assert!(keys.as_str().unwrap().starts_with("ctrl-^,ctrl-@,"), "{keys}");
+        assert_eq!(sent, expected);
         let plain = body(&ExecSpec::new(["a"]), false);
+        assert!(plain.get("DetachKeys").is_none());
         assert!(plain.get("User").is_none() && plain.get("WorkingDir").is_none());
     }
 }

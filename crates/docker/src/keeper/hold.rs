@@ -174,7 +174,8 @@ impl Line<'_> {
         }
         // Its end ends the output, and with that the connection. Without the output nothing would.
         let streams = Streams { stdin: true, stdout: true, stderr: false };
-        let stream = repeat("attach", || api.attach(&id, streams)).await.map_err(failed)?;
+        // Once: the end of the first connection is the end of its input, and so its own.
+        let stream = if_unsent("attach", || api.attach(&id, streams, "")).await.map_err(failed)?;
         let (from, to) = stream.split();
         if_unsent("start_container", || api.start_container(&id)).await.map_err(failed)?;
         let state = again("inspect_container", || api.inspect_container(&id)).await;

@@ -198,7 +198,7 @@ async fn attach(
     if frozen {
         if_unsent("unpause_container", || api.unpause_container(id)).await.map_err(failed)?;
     }
-    let attached = repeat("attach", || api.attach(id, streams)).await;
+    let attached = repeat("attach", || api.attach(id, streams, "")).await;
     if frozen {
         if_unsent("pause_container", || api.pause_container(id)).await.map_err(failed)?;
     }

@@ -17,7 +17,7 @@ const CLOSED_AT_ONCE: Duration = Duration::from_millis(500);
 pub(super) async fn was_cut(core: &Core, id: &str) -> bool {
     let mut streams = core.streams;
     streams.stdin = false;
-    let stream = match core.shared.api.attach(id, streams).await {
+    let stream = match core.shared.api.attach(id, streams, "").await {
         Ok(stream) => stream,
         // The task lived when its output ended, and the engine has gone: that is why.
         Err(error) if error.status().is_none() => return true,

@@ -1,5 +1,6 @@
 //! A task whose process was started.
 
+mod attach;
 mod clock;
 mod cut;
 mod deliver;

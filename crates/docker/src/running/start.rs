@@ -10,6 +10,7 @@ use longshore_driver_api::{
 use tokio::sync::{OnceCell, mpsc};
 use tokio::time::Instant;
 
+use super::attach::{self, NotBegun, attach};
 use super::clock::Clock;
 use super::end::Waiting;
 use super::supervise::{Source, Supervisor, supervise};
@@ -50,12 +51,18 @@ async fn launch(handle: &Arc<Handle>, mut id: String, io: TaskIo) -> Result<Arc<
         stops,
         network: OnceCell::new(),
     };
+    let mut spent = 0;
     let (begun, told, attached, wait) = loop {
         let begun = Instant::now();
         let told = core.shared.events.follow(&id);
         let error = match go(core, &id).await {
             Ok((attached, wait)) => break (begun, told, attached, wait),
-            Err(error) => error,
+            Err(NotBegun::Failed(error)) => error,
+            Err(NotBegun::InputSpent(error)) => {
+                spent += 1;
+                id = attach::unspent(core, &id, error, spent).await?;
+                continue;
+            }
         };
         // That is the task's end, since its program is at fault.
         if let Some(reason) = not_started(&error) {
@@ -88,9 +95,9 @@ async fn launch(handle: &Arc<Handle>, mut id: String, io: TaskIo) -> Result<Arc<
 }
 
 /// Gets everything ready and starts the process. Podman makes it ready when it is attached to.
-async fn go(core: &Core, id: &str) -> Result<(Option<RawStream>, PendingWait), ClientError> {
+async fn go(core: &Core, id: &str) -> Result<(Option<RawStream>, PendingWait), NotBegun> {
     let both = tokio::try_join!(attach(core, id), register(core, id))?;
-    ask(core, id).await?;
+    ask(core, id).await.map_err(NotBegun::Failed)?;
     Ok(both)
 }
 
@@ -111,7 +118,7 @@ async fn another(core: &Arc<Core>, id: &str, error: ClientError) -> Result<Strin
     }
 }
 
-fn failed(core: &Core, error: ClientError) -> Error {
+pub(super) fn failed(core: &Core, error: ClientError) -> Error {
     if core.ending.is_cancelled() {
         // It was removed under the start: that is what the caller has to know.
         return core.closed_error("start");
@@ -120,15 +127,9 @@ fn failed(core: &Core, error: ClientError) -> Error {
     if error.kind() == ErrorKind::LogDriver { core.log_error("start", &error) } else { error }
 }
 
-async fn attach(core: &Core, id: &str) -> Result<Option<RawStream>, ClientError> {
-    if core.streams.is_empty() {
-        return Ok(None);
-    }
-    repeat("attach", || core.shared.api.attach(id, core.streams)).await.map(Some)
-}
-
-async fn register(core: &Core, id: &str) -> Result<PendingWait, ClientError> {
-    repeat("wait", || core.shared.api.wait(id, WaitCondition::NextExit)).await
+async fn register(core: &Core, id: &str) -> Result<PendingWait, NotBegun> {
+    let wait = repeat("wait", || core.shared.api.wait(id, WaitCondition::NextExit)).await;
+    wait.map_err(NotBegun::Failed)
 }
 
 /// Starts it. Where the answer is lost, the engine is asked what became of it.

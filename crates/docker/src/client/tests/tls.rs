@@ -177,7 +177,7 @@ async fn with_the_right_certificates_calls_and_taken_over_connections_work() {
         let client = client_of(&engine, &folder);
         assert_eq!(client.version().await.unwrap().version, "1.2.3");
         let streams = Streams { stdin: true, stdout: true, stderr: false };
-        let (mut from, mut to) = client.attach("c", streams).await.unwrap().split();
+        let (mut from, mut to) = client.attach("c", streams, "").await.unwrap().split();
         to.write_all(b"input").await.unwrap();
         to.shutdown().await.unwrap();
         let mut back = Vec::new();
