@@ -11,9 +11,10 @@ pub(crate) const RESTART: &str = "engine_restart";
 pub(crate) const COMMAND: &str = "longshore-cli";
 
 /// What is refused on Podman by design, as other tests see, and why.
-const NOT_ON_PODMAN: [(&str, &str); 2] = [
+const NOT_ON_PODMAN: [(&str, &str); 3] = [
     ("engine_keeper", "there are no keepers on Podman"),
     ("engine_prefork", "placeholders are refused on Podman"),
+    ("engine_registry_cache", "a bound on images is refused on Podman"),
 ];
 
 /// Targets of one name, which run together.

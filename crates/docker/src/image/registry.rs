@@ -83,6 +83,8 @@ fn registry_kind(image: &ImageRef, status: Option<u16>, message: &str) -> ErrorK
         "cannot be used on this platform",
         // Docker 26's, where the name leads to an image for one platform.
         "does not match the specified platform",
+        // Podman's, which goes on with the kind of list.
+        "no image found in",
     ];
     if has(&elsewhere) {
         return ErrorKind::ImageNotFound;
@@ -255,6 +257,16 @@ mod tests {
             ),
             (None, "manifest verification failed for digest sha256:0", ImageRejected),
             // Podman's.
+            (
+                Some(500),
+                "no image found in image index for architecture \"s390x\", variant \"\", OS \"linux\"",
+                ImageNotFound,
+            ),
+            (
+                Some(500),
+                "choosing an image from manifest list docker://r.example/app:1: no image found in manifest list for architecture s390x, variant \"\", OS linux",
+                ImageNotFound,
+            ),
             (None, "Manifest does not match provided manifest digest sha256:0", ImageRejected),
             (Some(400), "invalid reference format", InvalidInput),
         ];
