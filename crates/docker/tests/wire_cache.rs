@@ -26,6 +26,7 @@ const LONG: Duration = Duration::from_secs(30);
 struct Image {
     id: String,
     tags: Vec<String>,
+    digests: Vec<String>,
     shared: u64,
     refused: bool,
     used: bool,
@@ -36,11 +37,23 @@ fn image(name: &str) -> Image {
     Image {
         id: format!("sha256:{name}"),
         tags: vec![format!("{name}:latest")],
+        digests: Vec::new(),
         shared: 0,
         refused: false,
         used: false,
         parent: String::new(),
     }
+}
+
+/// One that was pulled from `r.io`, by its tag or by its digest.
+fn pulled(name: &str, by_tag: bool) -> Image {
+    let tags = if by_tag { vec![format!("r.io/{name}:1")] } else { Vec::new() };
+    Image { tags, digests: vec![pinned(name)], ..image(name) }
+}
+
+/// The name by digest of such an image.
+fn pinned(name: &str) -> String {
+    format!("r.io/{name}@sha256:{}", name.repeat(64))
 }
 
 /// The images of an engine.
@@ -58,12 +71,12 @@ impl World {
         let full = full.strip_prefix("docker.io/library/").unwrap_or(&full);
         self.images
             .iter()
-            .position(|image| image.id == full || image.tags.iter().any(|t| t == full))
+            .position(|it| it.id == full || it.tags.iter().chain(&it.digests).any(|t| t == full))
     }
 
     fn list(&self) -> Vec<Value> {
         let one = |(nth, image): (usize, &Image)| {
-            json!({"Id": image.id, "RepoTags": image.tags, "RepoDigests": null, "Size": 10,
+            json!({"Id": image.id, "RepoTags": image.tags, "RepoDigests": digests(image), "Size": 10,
                 "SharedSize": image.shared, "ParentId": image.parent, "Created": nth})
         };
         self.images.iter().enumerate().map(one).collect()
@@ -77,12 +90,24 @@ impl World {
         if self.images[at].refused {
             return support::json(409, r#"{"message":"conflict: unable to delete"}"#);
         }
-        self.images[at].tags.retain(|tag| tag != name);
-        if self.images[at].tags.is_empty() {
+        let image = &mut self.images[at];
+        image.tags.retain(|tag| tag != name);
+        image.digests.retain(|digest| digest != name);
+        // The last tag of a repository takes its digests with it.
+        let repository = name.rsplit_once(':').map_or(name, |(repository, _)| repository);
+        if !image.tags.iter().any(|tag| tag.starts_with(&format!("{repository}:"))) {
+            image.digests.retain(|digest| !digest.starts_with(&format!("{repository}@")));
+        }
+        if image.tags.is_empty() && image.digests.is_empty() {
             self.images.remove(at);
         }
         support::json(200, "[]")
     }
+}
+
+/// As the engine lists them: where there are none, that is null.
+fn digests(image: &Image) -> Value {
+    if image.digests.is_empty() { Value::Null } else { json!(image.digests) }
 }
 
 fn answer(world: &Mutex<World>, request: &Request) -> Option<Script> {
@@ -109,7 +134,10 @@ fn answer(world: &Mutex<World>, request: &Request) -> Option<Script> {
         let found = world.find(name.strip_suffix("/json")?);
         return Some(match found {
             Some(at) => {
-                support::json(200, &json!({"Id": world.images[at].id, "Size": 10}).to_string())
+                let image = &world.images[at];
+                let digests = digests(image);
+                let found = json!({"Id": image.id, "Size": 10, "RepoDigests": digests});
+                support::json(200, &found.to_string())
             }
             None => support::json(404, r#"{"message":"No such image"}"#),
         });
@@ -131,7 +159,9 @@ impl Stage {
         let engine = ScriptedEngine::usual_but(move |request| answer(&told, request));
         let mut config = stage::config(&engine, run_dir);
         config.image_clean_max_size = Some(ByteSize(limit));
-        config.image_clean_exempt_tags = vec!["busybox".to_owned()];
+        // With a digest, the tag says nothing.
+        let exempt = pinned("e").replace("r.io/e@", "r.io/e:9@");
+        config.image_clean_exempt_tags = vec!["busybox".to_owned(), exempt];
         config.image_clean_state_file = Some(state.to_owned());
         let driver = DockerDriver::open(config).await.unwrap();
         Self { driver, world, _engine: engine }
@@ -252,6 +282,28 @@ async fn an_image_goes_with_all_its_names() {
     stage.left(&["c"]).await;
     let deleted = stage.world.lock().unwrap().deleted.clone();
     assert_eq!(deleted, ["a:latest", "r.io/x:1", "sha256:a", "sha256:b"]);
+    stage.driver.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_image_from_a_registry_goes_with_its_tag_and_its_digests() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut both = pulled("b", true);
+    // The same image from another place, without a tag there.
+    both.digests.push(pinned("f"));
+    let images =
+        vec![pulled("a", false), both, pulled("c", true), pulled("e", false), pulled("d", false)];
+    let stage = Stage::new(world(images), 20, folder.path(), &folder.path().join("s")).await;
+    let used = stage.container(&pinned("d")).await;
+    stage.left(&["e", "d"]).await;
+    let usage = stage.driver.image_cache().unwrap();
+    assert_eq!((usage.busy, usage.exempt, usage.total), (1, 1, 20));
+    let deleted = stage.world.lock().unwrap().deleted.clone();
+    let [a, f] = ["a", "f"].map(pinned);
+    // The last name takes the image with it; that it is gone is asked by its id.
+    let expected = [&a, "sha256:a", "r.io/b:1", &f, "sha256:b", "r.io/c:1", "sha256:c"];
+    assert_eq!(deleted, expected);
+    drop(used);
     stage.driver.close().await.unwrap();
 }
 
