@@ -1,13 +1,17 @@
 //! The engine as it is, asked without the driver under test and without the proxy.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::time::{Instant, sleep, timeout};
+
+/// Labels by their names.
+pub type Labels = BTreeMap<String, String>;
 
 /// The engine itself: the witness of what a driver has left there.
 #[derive(Debug, Clone)]
@@ -122,6 +126,50 @@ impl Engine {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
+    }
+
+    /// Makes a network with these labels.
+    ///
+    /// # Errors
+    ///
+    /// The engine did not answer as it should.
+    pub async fn make_network(&self, name: &str, labels: &Labels) -> io::Result<()> {
+        let about = json!({ "Name": name, "CheckDuplicate": true, "Labels": labels });
+        self.make("/networks/create", &about).await
+    }
+
+    /// Makes a volume with these labels.
+    ///
+    /// # Errors
+    ///
+    /// The engine did not answer as it should.
+    pub async fn make_volume(&self, name: &str, labels: &Labels) -> io::Result<()> {
+        self.make("/volumes/create", &json!({ "Name": name, "Labels": labels })).await
+    }
+
+    async fn make(&self, path: &str, about: &Value) -> io::Result<()> {
+        match self.call("POST", path, &about.to_string()).await? {
+            (201, _) => Ok(()),
+            (status, said) => Err(io::Error::other(format!("POST {path}: {status} {said}"))),
+        }
+    }
+
+    /// The networks and volumes whose names begin so, as paths.
+    ///
+    /// # Errors
+    ///
+    /// The engine did not answer as it should.
+    pub async fn furniture(&self, begin: &str) -> io::Result<Vec<String>> {
+        let networks: Value = serde_json::from_slice(&self.ask("GET", "/networks").await?)?;
+        let volumes: Value = serde_json::from_slice(&self.ask("GET", "/volumes").await?)?;
+        let mut found = Vec::new();
+        for (kind, list) in [("networks", &networks), ("volumes", &volumes["Volumes"])] {
+            let names = list.as_array().into_iter().flatten().filter_map(|it| it["Name"].as_str());
+            let ours = names.filter(|name| name.starts_with(begin));
+            found.extend(ours.map(|name| format!("/{kind}/{name}")));
+        }
+        found.sort();
+        Ok(found)
     }
 
     /// Makes any call, with a JSON text if it is not empty. The status and the answer.

@@ -25,7 +25,7 @@ mod scene;
 mod setup;
 mod victim;
 
-pub use engine::Engine;
+pub use engine::{Engine, Labels};
 pub use figures::Table;
 pub use proxy::{Fault, FaultProxy, Passed, Script, Step};
 pub use registry::{Asked, Pushed, RegistryFault, RegistryProxy, Request, push};

@@ -157,6 +157,29 @@ impl DockerDriver {
         Ok(driver)
     }
 
+    /// The labels that say that something on the engine belongs to this owner.
+    ///
+    /// A network or a volume that is made with them is removed as a container of this owner's is: by a
+    /// reaper of the application, once the owner's process has ended. The driver itself makes neither.
+    /// Nor does closing it remove them, so remove yourself what you do not need any more; the reaper is
+    /// for what a crash leaves. What is to outlive its owner must not have these labels.
+    ///
+    /// ```no_run
+    /// # async fn example() -> longshore_driver_api::Result<()> {
+    /// use longshore_docker::{DockerConfig, DockerDriver};
+    ///
+    /// let driver = DockerDriver::open(DockerConfig::default()).await?;
+    /// for (name, value) in driver.owner_labels() {
+    ///     println!("docker network create --label {name}={value} …");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn owner_labels(&self) -> &BTreeMap<String, String> {
+        &self.shared.labels
+    }
+
     /// Where the images on the engine stand, as far as they are counted; none if the configuration
     /// does not bound them.
     #[must_use]

@@ -2,7 +2,8 @@
 //!
 //! `longshore-victim ADDRESS APPLICATION RUN_DIR STAGE` goes through the life of a task, prints a
 //! line at each stage, and stays for ever at the one that it was told. At `busy` it runs one task
-//! after the other, four at a time.
+//! after the other, four at a time. At `furnished` it has a network and a volume of its own, and a task
+//! on both.
 
 use std::error::Error;
 use std::future::pending;
@@ -11,10 +12,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use longshore_docker::DockerDriver;
-use longshore_driver_api::{ByteSize, Driver, DriverExt, Task, TaskIo};
+use longshore_driver_api::{ByteSize, Driver, DriverExt, Mount, Task, TaskIo};
 use longshore_tests::{Setup, config};
 
-const STAGES: &str = "opened, reserved, created, started, frozen, exited, closed, busy";
+const STAGES: &str = "opened, reserved, created, started, frozen, exited, closed, busy, furnished";
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -33,6 +34,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     reached("opened", stage).await;
     if stage == "busy" {
         be_busy(&setup, Arc::new(driver)).await;
+    }
+    if stage == "furnished" {
+        return be_furnished(&setup, &driver, &format!("{application}-victim")).await;
     }
     let program = if stage == "exited" { ["exit", "0"] } else { ["sleep", "forever"] };
     let (io, _output) = TaskIo::captured();
@@ -79,4 +83,19 @@ async fn be_busy(setup: &Setup, driver: Arc<DockerDriver>) -> ! {
         });
     }
     pending().await
+}
+
+async fn be_furnished(
+    setup: &Setup,
+    driver: &DockerDriver,
+    name: &str,
+) -> Result<(), Box<dyn Error>> {
+    setup.engine.make_network(name, driver.owner_labels()).await?;
+    setup.engine.make_volume(name, driver.owner_labels()).await?;
+    let spec = setup.task(["sleep", "forever"]).network(name.into());
+    let spec = spec.mount(Mount::volume(name, "/data")).build()?;
+    let container = driver.prepare(Task::new(spec)).await?;
+    let _running = container.start().await?;
+    reached("furnished", "furnished").await;
+    Ok(())
 }

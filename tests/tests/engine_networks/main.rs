@@ -1,6 +1,7 @@
-//! Networks of a real engine as tasks see them: who is reached by which name, and on which network the
-//! driver puts a task.
+//! Networks of a real engine as tasks see them: who is reached by which name, on which network the
+//! driver puts a task, and what becomes of an owner's own.
 
+mod owners;
 mod ports;
 mod resolver;
 mod world;

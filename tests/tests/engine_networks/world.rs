@@ -11,7 +11,7 @@ use longshore_driver_api::{
     TaskSpecBuilder,
 };
 use longshore_testee::Resolved;
-use longshore_tests::{Scene, Setup, config};
+use longshore_tests::{Labels, Scene, Setup, config};
 use tokio::time::{sleep, timeout};
 
 /// How long anything may take on a busy machine.
@@ -33,15 +33,13 @@ pub(crate) async fn with_networks(count: usize, test: impl AsyncFnOnce(&World)) 
     let world = World { scene, networks };
     let engine = &world.scene.setup.engine;
     for name in &world.networks {
-        let about = serde_json::json!({ "Name": name, "CheckDuplicate": true }).to_string();
-        let (status, said) = engine.call("POST", "/networks/create", &about).await.unwrap();
-        assert_eq!(status, 201, "{said}");
+        engine.make_network(name, &Labels::new()).await.unwrap();
     }
     let done = AssertUnwindSafe(test(&world)).catch_unwind().await;
     let left = world.scene.clean().await;
-    for name in &world.networks {
-        let (status, said) = engine.call("DELETE", &format!("/networks/{name}"), "").await.unwrap();
-        assert!((200..300).contains(&status), "{status} {said}");
+    for path in engine.furniture(&world.scene.application).await.unwrap() {
+        let (status, said) = engine.call("DELETE", &path, "").await.unwrap();
+        assert!((200..300).contains(&status), "{path}: {status} {said}");
     }
     done.unwrap_or_else(|panic| resume_unwind(panic));
     assert_eq!(left, [""; 0]);

@@ -33,7 +33,8 @@ pub enum MountKind {
     },
     /// A volume of the engine.
     Volume {
-        /// Its name. Without one it is anonymous and goes with the container.
+        /// Its name. Without one it is anonymous and goes with the container; with one it stays, even
+        /// if the engine made it for this container.
         source: Option<String>,
     },
     /// A file system in memory, which goes with the container.
@@ -74,7 +75,9 @@ impl Mount {
         Self { kind, target: target.into(), read_only: false }
     }
 
-    /// A named volume of the engine, writable.
+    /// A named volume of the engine, writable. It is meant to outlive the task: an engine makes one of a
+    /// name that it does not know, and neither the container's end nor a reaper removes that. For one
+    /// that goes with its owner, make it with the owner's labels before.
     pub fn volume(name: impl Into<String>, target: impl Into<String>) -> Self {
         let kind = MountKind::Volume { source: Some(name.into()) };
         Self { kind, target: target.into(), read_only: false }
