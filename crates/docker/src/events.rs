@@ -22,6 +22,7 @@ use tokio::time::Instant;
 use crate::client::error::Result;
 use crate::client::reply::Event;
 use crate::meter;
+use crate::podman;
 use crate::retry::pause;
 use crate::shared::Shared;
 
@@ -143,6 +144,10 @@ impl Drop for Follower {
 /// Listens for as long as the task lives that runs this.
 pub(crate) async fn listen(shared: Arc<Shared>) {
     let events = &shared.events;
+    // Nothing that Podman tells is of use here, and 5.4 can crash while it reads its own events.
+    if shared.capabilities.engine == podman::NAME {
+        return;
+    }
     // The sender is in `shared`.
     let _ = events.wanted.subscribe().wait_for(|wanted| *wanted).await;
     let mut memory = Memory::default();

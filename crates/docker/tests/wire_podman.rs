@@ -63,6 +63,15 @@ async fn a_removal_kills_at_once() {
 }
 
 #[tokio::test]
+async fn it_is_not_asked_for_its_events() {
+    let stage = stage(ends_with(0)).await;
+    let (exit, _) = stage.run().await;
+    assert!(exit.is_success(), "{exit:?}");
+    stage.driver.close().await.unwrap();
+    assert_eq!(stage.engine.count("GET /events"), 0);
+}
+
+#[tokio::test]
 async fn there_are_no_placeholders() {
     let stage = stage(|_| None).await;
     let error = DockerPlaceholders::open(stage::config(&stage.engine, stage.folder.path()))
