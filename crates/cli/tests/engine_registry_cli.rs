@@ -9,8 +9,9 @@ mod support;
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use base64::prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD, Engine as _};
 use engine::{Rig, call, variable};
-use support::done;
+use support::{Done, done};
 
 /// The testee in a registry, and not on the engine. Removed from the engine at the end.
 struct Remote {
@@ -70,6 +71,39 @@ fn a_wrong_password_is_named_and_shown_to_nobody() {
     assert!(!run.stderr.contains("hunter2"), "{run:?}");
     let mut pull = rig.command("pull", &[&remote.image]);
     done(logged_in(&mut pull, &rig, &remote, "hunter2")).assert(125, &remote.registry);
+}
+
+/// Fails if anything that was written shows the password, or how it looks in a header.
+#[track_caller]
+fn assert_hidden(run: &Done, password: &str) {
+    let mut secrets = vec![password.to_owned(), password.replace(' ', "%20")];
+    // In base64 it has three looks, by where in a longer text it begins; its ends depend on what is
+    // beside it.
+    for before in ["", "x", "xx"] {
+        for engine in [BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD] {
+            let text = engine.encode(format!("{before}{password}"));
+            secrets.push(text[4..text.len() - 1].to_owned());
+        }
+    }
+    for secret in secrets {
+        assert!(secret.len() > 6, "{secret:?} could be there by chance");
+        assert!(!run.stderr.contains(&secret), "{secret:?} in {run:?}");
+        assert!(!run.text().contains(&secret), "{secret:?} in {run:?}");
+    }
+}
+
+#[test]
+fn no_log_however_fine_holds_a_password() {
+    let (rig, remote) = (Rig::new(), Remote::of("LONGSHORE_TEST_REGISTRY_AUTH"));
+    let right = variable("LONGSHORE_TEST_REGISTRY_PASSWORD");
+    for (password, code) in [("correct-horse-battery", 125), (&right, 3)] {
+        let mut command = rig.run(&[&remote.image, "exit", "3"]);
+        let run =
+            done(logged_in(&mut command, &rig, &remote, password).env("LONGSHORE_LOG", "trace"));
+        assert_eq!(run.code, Some(code), "{run:?}");
+        assert!(run.stderr.contains("DEBUG longshore"), "{run:?}");
+        assert_hidden(&run, password);
+    }
 }
 
 #[test]
