@@ -2,9 +2,9 @@
 //! names.
 
 #[cfg(feature = "metrics")]
-pub(crate) use counted::{Timed, cache, event, exit, image_removed, retried};
+pub(crate) use counted::{Failed, Timed, cache, event, exit, image_removed, retried};
 #[cfg(not(feature = "metrics"))]
-pub(crate) use nothing::{Timed, cache, event, exit, image_removed, retried};
+pub(crate) use nothing::{Failed, Timed, cache, event, exit, image_removed, retried};
 
 #[cfg(feature = "metrics")]
 mod counted {
@@ -63,9 +63,24 @@ mod counted {
         }
     }
 
+    /// How a call failed that may be made again.
+    #[derive(Debug)]
+    pub(crate) struct Failed(Cow<'static, str>);
+
+    impl Failed {
+        pub(crate) fn by(error: &ClientError) -> Self {
+            Self(status_of(error))
+        }
+
+        /// It is made again.
+        pub(crate) fn retried(self, call: &'static str) {
+            counter!(RETRIES, "call" => call, "status" => self.0).increment(1);
+        }
+    }
+
     /// A call is made again after this.
     pub(crate) fn retried(call: &'static str, error: &ClientError) {
-        counter!(RETRIES, "call" => call, "status" => status_of(error)).increment(1);
+        Failed::by(error).retried(call);
     }
 
     /// A task has ended.
@@ -129,6 +144,17 @@ mod nothing {
         pub(crate) fn end<T>(self, _result: &Result<T>) {}
     }
 
+    #[derive(Debug)]
+    pub(crate) struct Failed;
+
+    impl Failed {
+        pub(crate) fn by(_error: &ClientError) -> Self {
+            Self
+        }
+
+        pub(crate) fn retried(self, _call: &'static str) {}
+    }
+
     pub(crate) fn retried(_call: &'static str, _error: &ClientError) {}
 
     pub(crate) fn exit(_exit: &Exit) {}
@@ -138,4 +164,48 @@ mod nothing {
     pub(crate) fn cache(_cache: &ImageCache) {}
 
     pub(crate) fn image_removed() {}
+}
+
+#[cfg(all(test, feature = "metrics"))]
+mod tests {
+    use longshore_driver_api::{Exit, ExitFacts, NotStarted, Outcome, Signal};
+    use metrics_util::debugging::DebuggingRecorder;
+
+    use super::*;
+
+    /// The label of an end.
+    fn status(outcome: Outcome) -> String {
+        let mut ended = Exit::from_facts(ExitFacts::default());
+        ended.outcome = outcome;
+        let recorder = DebuggingRecorder::new();
+        metrics::with_local_recorder(&recorder, || exit(&ended));
+        let told = recorder.snapshotter().snapshot().into_vec();
+        let [(key, ..)] = &told[..] else { panic!("one figure, not {told:?}") };
+        let labels: Vec<_> = key.key().labels().collect();
+        assert_eq!((key.key().name(), labels.len()), ("longshore_docker_exits_total", 1));
+        labels[0].value().to_owned()
+    }
+
+    #[test]
+    fn each_end_has_a_label_of_its_own() {
+        for (outcome, expected) in [
+            (Outcome::Code(0), "exit_0"),
+            (Outcome::Code(137), "exit_137"),
+            (Outcome::Signal(Signal::KILL), "signal_9"),
+            (Outcome::OutOfMemory, "out_of_memory"),
+            (Outcome::TimedOut, "timed_out"),
+            (Outcome::Cancelled, "cancelled"),
+            (Outcome::Stopped, "stopped"),
+            (Outcome::OutputLimit, "output_limit"),
+            (Outcome::NotStarted(NotStarted::NotFound), "not_found"),
+            (Outcome::NotStarted(NotStarted::NotExecutable), "not_executable"),
+            (Outcome::NotStarted(NotStarted::NoRoom), "not_started"),
+            (Outcome::Lost, "lost"),
+        ] {
+            assert_eq!(status(outcome), expected);
+            let listed = include_str!("../../../docs/metrics.md");
+            let family = expected.split_once(char::is_numeric).map_or(expected, |(it, _)| it);
+            assert!(listed.contains(&format!("`{family}")), "{family} is not in docs/metrics.md");
+        }
+    }
 }

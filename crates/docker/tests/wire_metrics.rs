@@ -8,18 +8,41 @@ mod stage;
 mod support;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use longshore_docker::DockerDriver;
 use longshore_driver_api::{ByteSize, Driver as _, DriverExt as _, ErrorKind, TaskSpec};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
-use support::{ScriptedEngine, Step, chunk, chunked, json, usual, waited};
-use tokio::sync::Notify;
+use stage::Stage;
+use support::{Request, Script, ScriptedEngine, Step, chunk, chunked, json, usual, waited};
+use tokio::sync::{Mutex, MutexGuard, Notify};
 
 /// A figure's name with its labels, and how often it was counted or recorded, or how large it is.
 type Figures = BTreeMap<String, f64>;
+
+/// The recorder of this process, for one test at a time. What went before is forgotten.
+async fn recorder() -> (&'static Snapshotter, MutexGuard<'static, ()>) {
+    static RECORDER: OnceLock<Snapshotter> = OnceLock::new();
+    static ALONE: Mutex<()> = Mutex::const_new(());
+    let alone = ALONE.lock().await;
+    let snapshotter = RECORDER.get_or_init(|| {
+        let recorder = DebuggingRecorder::new();
+        let snapshotter = recorder.snapshotter();
+        recorder.install().unwrap();
+        snapshotter
+    });
+    look(snapshotter, &mut Figures::new());
+    (snapshotter, alone)
+}
+
+#[track_caller]
+fn assert_told(figures: &Figures, expected: &[(&str, f64)]) {
+    for (name, value) in expected {
+        assert_eq!(figures.get(*name), Some(value), "{name} in {figures:#?}");
+    }
+}
 
 /// Adds what was told since the last time: a look takes everything away, gauges too.
 fn look(snapshotter: &Snapshotter, figures: &mut Figures) {
@@ -41,11 +64,11 @@ fn look(snapshotter: &Snapshotter, figures: &mut Figures) {
     }
 }
 
-/// Looks until a figure is there.
+/// Looks until there is more than nothing of a figure.
 async fn until(snapshotter: &Snapshotter, figures: &mut Figures, wanted: &str) {
     for _ in 0..200 {
         look(snapshotter, figures);
-        if figures.contains_key(wanted) {
+        if figures.get(wanted).is_some_and(|value| *value > 0.0) {
             return;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -91,24 +114,22 @@ fn engine() -> ScriptedEngine {
 
 #[tokio::test]
 async fn a_recorder_is_told_of_calls_retries_ends_events_and_images() {
-    let recorder = DebuggingRecorder::new();
-    let snapshotter = recorder.snapshotter();
-    recorder.install().unwrap();
+    let (snapshotter, _alone) = recorder().await;
     let engine = engine();
     let folder = tempfile::tempdir().unwrap();
     let mut config = stage::config(&engine, folder.path());
     config.image_clean_max_size = Some(ByteSize::mib(1));
     let driver = DockerDriver::open(config).await.unwrap();
     let mut figures = Figures::new();
-    until(&snapshotter, &mut figures, "longshore_docker_image_cache_limit_bytes ").await;
+    until(snapshotter, &mut figures, "longshore_docker_image_cache_limit_bytes ").await;
     let task = || TaskSpec::builder("x").build().unwrap();
     driver.run_task(task()).await.unwrap();
     let error = driver.run_task(task()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
-    until(&snapshotter, &mut figures, "longshore_docker_events_total action=oom").await;
+    until(snapshotter, &mut figures, "longshore_docker_events_total action=oom").await;
     driver.close().await.unwrap();
-    look(&snapshotter, &mut figures);
-    for (name, value) in [
+    look(snapshotter, &mut figures);
+    let expected = [
         ("longshore_docker_api_seconds call=version status=ok", 1.0),
         ("longshore_docker_api_seconds call=inspect_image status=503", 1.0),
         ("longshore_docker_api_retries_total call=inspect_image status=503", 1.0),
@@ -121,7 +142,139 @@ async fn a_recorder_is_told_of_calls_retries_ends_events_and_images() {
         ("longshore_docker_image_cache_images state=busy", 0.0),
         ("longshore_docker_image_cache_bytes ", 11.0),
         ("longshore_docker_image_cache_limit_bytes ", 1_048_576.0),
-    ] {
-        assert_eq!(figures.get(name), Some(&value), "{name} in {figures:#?}");
-    }
+    ];
+    assert_told(&figures, &expected);
+}
+
+/// What a recorder was told between the opening of a driver and its close.
+async fn told(
+    special: impl Fn(&Request) -> Option<Script> + Send + Sync + 'static,
+    with: impl AsyncFnOnce(&DockerDriver),
+) -> Figures {
+    let (snapshotter, _alone) = recorder().await;
+    let change = |config: &mut longshore_docker::DockerConfig| {
+        config.timeouts.call = Duration::from_millis(200);
+    };
+    let stage = Stage::new(change, special).await;
+    with(&stage.driver).await;
+    stage.driver.close().await.unwrap();
+    let mut figures = Figures::new();
+    look(snapshotter, &mut figures);
+    // What was told in other tests is there too, as nothing.
+    figures.retain(|_, value| *value > 0.0);
+    figures
+}
+
+#[tokio::test]
+async fn each_attempt_of_a_pull_counts_and_each_that_is_made_again() {
+    let asked = AtomicUsize::new(0);
+    let answer = move |request: &Request| {
+        let stream = |line: &str| {
+            let mut script = chunked();
+            let line = chunk(format!("{line}\r\n").as_bytes());
+            script.extend([line, Step::Send(b"0\r\n\r\n".to_vec())]);
+            script
+        };
+        request.is("POST /images/create").then(|| match asked.fetch_add(1, Ordering::SeqCst) {
+            0 => json(429, r#"{"message":"toomanyrequests: slow down"}"#),
+            1 => stream(r#"{"error":"unexpected EOF"}"#),
+            2 => stream(r#"{"status":"done"}"#),
+            _ => json(404, r#"{"message":"manifest unknown"}"#),
+        })
+    };
+    let figures = told(answer, async |driver| {
+        let container = || driver.container(TaskSpec::builder("x").build().unwrap().into());
+        container().unwrap().pull_image().await.unwrap();
+        container().unwrap().pull_image().await.unwrap_err();
+    })
+    .await;
+    let expected = [
+        ("longshore_docker_api_seconds call=pull_image status=429", 1.0),
+        ("longshore_docker_api_seconds call=pull_image status=error", 1.0),
+        ("longshore_docker_api_seconds call=pull_image status=ok", 1.0),
+        ("longshore_docker_api_seconds call=pull_image status=404", 1.0),
+        ("longshore_docker_api_retries_total call=pull_image status=429", 1.0),
+        ("longshore_docker_api_retries_total call=pull_image status=error", 1.0),
+    ];
+    assert_told(&figures, &expected);
+    let retries = figures.keys().filter(|name| name.contains("retries_total"));
+    assert_eq!(retries.count(), 2, "the last attempt was not made again: {figures:#?}");
+}
+
+#[tokio::test]
+async fn a_call_that_has_no_answer_says_why() {
+    let (asked, reached) = (AtomicUsize::new(0), Arc::new(Notify::new()));
+    let heard = Arc::clone(&reached);
+    let answer = move |request: &Request| {
+        let nth = request.is("GET /version").then(|| asked.fetch_add(1, Ordering::SeqCst))?;
+        heard.notify_one();
+        match nth {
+            0 => None,
+            1 => Some(Script::new()),
+            _ => Some(vec![Step::Hold]),
+        }
+    };
+    let figures = told(answer, async |driver| {
+        for expected in [ErrorKind::Disconnected, ErrorKind::Deadline] {
+            assert_eq!(driver.ping().await.unwrap_err().kind(), expected);
+        }
+        // Those of the calls before are taken first.
+        while tokio::time::timeout(Duration::ZERO, reached.notified()).await.is_ok() {}
+        tokio::select! {
+            _ = driver.ping() => panic!("it has no answer"),
+            () = reached.notified() => {}
+        }
+    })
+    .await;
+    let expected = [
+        ("longshore_docker_api_seconds call=version status=ok", 1.0),
+        ("longshore_docker_api_seconds call=version status=error", 1.0),
+        ("longshore_docker_api_seconds call=version status=timeout", 1.0),
+        ("longshore_docker_api_seconds call=version status=cancelled", 1.0),
+    ];
+    assert_told(&figures, &expected);
+}
+
+#[tokio::test]
+async fn a_program_that_is_not_found_is_an_end() {
+    let refused = r#"{"message":"exec: \"x\": executable file not found in $PATH"}"#;
+    let answer = move |request: &Request| {
+        request.is("POST /containers/c1/start").then(|| json(400, refused))
+    };
+    let figures = told(answer, async |driver| {
+        driver.run_task(TaskSpec::builder("x").build().unwrap()).await.unwrap();
+    })
+    .await;
+    let ends: Vec<_> = figures.iter().filter(|(name, _)| name.contains("exits_total")).collect();
+    assert_eq!(ends, [(&"longshore_docker_exits_total status=not_found".to_owned(), &1.0)]);
+}
+
+#[tokio::test]
+async fn an_image_that_the_cache_removes_is_counted() {
+    let (snapshotter, _alone) = recorder().await;
+    let removed = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let gone = Arc::clone(&removed);
+    let engine = ScriptedEngine::usual_but(move |request| {
+        let image = r#"{"Id":"sha256:1","Size":5,"SharedSize":0,"RepoTags":["y:latest"]}"#;
+        if request.is("DELETE /images/") {
+            gone.store(true, Ordering::SeqCst);
+            return Some(json(200, "[]"));
+        }
+        let (bytes, images) = if gone.load(Ordering::SeqCst) { (0, "") } else { (5, image) };
+        if request.is("GET /images/json") {
+            return Some(json(200, &format!("[{images}]")));
+        }
+        let usage = format!(r#"{{"LayersSize":{bytes},"Images":[{images}]}}"#);
+        request.is("GET /system/df").then(|| json(200, &usage))
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = stage::config(&engine, folder.path());
+    config.image_clean_max_size = Some(ByteSize(1));
+    let driver = DockerDriver::open(config).await.unwrap();
+    let mut figures = Figures::new();
+    until(snapshotter, &mut figures, "longshore_docker_image_cache_removed_total ").await;
+    driver.close().await.unwrap();
+    look(snapshotter, &mut figures);
+    assert!(removed.load(Ordering::SeqCst));
+    assert_told(&figures, &[("longshore_docker_image_cache_removed_total ", 1.0)]);
 }

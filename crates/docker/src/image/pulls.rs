@@ -23,7 +23,7 @@ use crate::client::error::ClientError;
 use crate::client::pull::{Credentials, PullRequest};
 use crate::client::reply::Image;
 use crate::error::engine_error;
-use crate::meter;
+use crate::meter::Failed;
 use crate::retry::again;
 
 /// The pulls under way.
@@ -140,24 +140,22 @@ async fn pull(work: &Work, what: &str, turn: &Turn, sender: ProgressSender<Told>
     let failed = Mutex::new(None);
     let attempts = retry.run("pull", what, async || {
         if let Some(before) = failed.lock().take() {
-            count(&before);
+            Failed::retried(before, "pull_image");
         }
         let turn = turn.lock().await;
         let pulled = attempt(work, &teller).await;
         drop(turn);
         let error = pulled.as_ref().err();
-        *failed.lock() = error.map(Error::duplicate);
+        *failed.lock() = error.and_then(failure);
         teller.tell(|told| told.failed = error.map(|error| error.to_string().into()));
         pulled
     });
     attempts.await
 }
 
-/// Counts one more attempt after this.
-fn count(before: &Error) {
-    if let Some(error) = before.source().and_then(|cause| cause.downcast_ref::<ClientError>()) {
-        meter::retried("pull_image", error);
-    }
+/// What the engine had against it, as that is counted.
+fn failure(error: &Error) -> Option<Failed> {
+    error.source()?.downcast_ref::<ClientError>().map(Failed::by)
 }
 
 async fn attempt(work: &Work, teller: &Teller) -> Result<Image> {
