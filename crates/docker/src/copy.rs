@@ -1,7 +1,10 @@
 //! Files into a container and out of it.
 
+mod hidden;
+
 use longshore_driver_api::{Error, ErrorKind, Result, TarStream, path_problem};
 
+use self::hidden::Way;
 use crate::client::error::ClientError;
 use crate::client::upload::Upload;
 use crate::container::core::Core;
@@ -13,6 +16,7 @@ use crate::retry::again;
 pub(crate) async fn copy_in(core: &Core, folder: &str, archive: TarStream) -> Result<()> {
     let op = "copy in";
     let id = ready(core, op, folder)?;
+    hidden::check(core, op, &id, folder, Way::In).await?;
     if core.shared.capabilities.engine == podman::NAME {
         // It would make the folder.
         let there = again("get_archive", || core.shared.api.get_archive(&id, folder)).await;
@@ -40,6 +44,7 @@ pub(crate) async fn copy_in(core: &Core, folder: &str, archive: TarStream) -> Re
 pub(crate) async fn copy_out(core: &Core, path: &str) -> Result<TarStream> {
     let op = "copy out";
     let id = ready(core, op, path)?;
+    hidden::check(core, op, &id, path, Way::Out).await?;
     let asked = again("get_archive", || core.shared.api.get_archive(&id, path)).await;
     asked.map_err(|error| failed(core, op, path, error))
 }

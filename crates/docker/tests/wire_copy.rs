@@ -7,13 +7,16 @@ mod stage;
 #[expect(dead_code, reason = "other tests use the rest of it")]
 mod support;
 
+use std::any::Any;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use longshore_docker::DockerConfig;
-use longshore_driver_api::{ByteSize, Container, ContainerExt as _, Driver as _, ErrorKind};
+use longshore_docker::{DockerConfig, EngineOptions};
+use longshore_driver_api::{
+    ByteSize, Container, ContainerExt as _, Driver as _, ErrorKind, Mount, Result, TaskSpec,
+};
 use stage::Stage;
-use support::{Request, Script, Step, chunk, chunked, json};
+use support::{Request, Script, Step, chunk, chunked, empty, json, waited};
 
 /// A container on a scripted engine, with bounds that a test can wait for.
 async fn stage(
@@ -80,4 +83,118 @@ async fn an_engine_that_takes_nothing_does_not_hold_an_upload_for_ever() {
     // Nor does what was not sent hold the driver.
     stage.driver.close().await.unwrap();
     assert!(before.elapsed() < Duration::from_secs(20));
+}
+
+/// A container with file systems in memory at `/tmp` and, changed behind the task, at `/m`, with a
+/// volume in one of them, whose task runs until it is cancelled.
+async fn with_memory(version: &'static str) -> (Stage, Arc<dyn Container>) {
+    let stage = Stage::brief(move |request| {
+        let told = r#"{"Id":"c1","State":{"Status":"created"},"HostConfig":{"Tmpfs":{"/tmp":""}},
+            "Mounts":[{"Type":"tmpfs","Destination":"/m"},
+            {"Type":"volume","Destination":"/tmp/kept"}]}"#;
+        let mut archive = chunked();
+        archive.extend([chunk(&[0; 1024]), Step::Send(b"0\r\n\r\n".to_vec())]);
+        let table = [
+            ("GET /version", json(200, version)),
+            ("GET /containers/c1/json", json(200, told)),
+            ("POST /containers/c1/wait", waited(Duration::from_secs(60), 0)),
+            ("GET /containers/c1/archive", archive),
+            ("PUT /containers/c1/archive", empty(200)),
+        ];
+        table.into_iter().find(|(call, _)| request.is(call)).map(|(_, script)| script)
+    })
+    .await;
+    let spec = TaskSpec::builder("x").mount(Mount::tmpfs("/tmp", None));
+    let container = stage.driver.container(spec.build().unwrap().into()).unwrap();
+    let edit = &mut |options: &mut dyn Any| {
+        let options = options.downcast_mut::<EngineOptions>().unwrap();
+        options.set("/HostConfig/Mounts", r#"[{"Type":"tmpfs","Target":"/m"}]"#).unwrap();
+    };
+    container.edit_engine_options(edit).unwrap();
+    container.create().await.unwrap();
+    (stage, container)
+}
+
+const DOCKER: &str = r#"{"Version":"20.10.24","ApiVersion":"1.41","Os":"linux","Arch":"amd64"}"#;
+const PODMAN: &str = r#"{"Version":"5.4.2","ApiVersion":"1.41","Os":"linux","Arch":"amd64",
+    "Components":[{"Name":"Podman Engine","Version":"5.4.2"}]}"#;
+
+async fn is_seen(container: &dyn Container, path: &str) -> bool {
+    let (goes_in, comes_out) = (goes_in(container, path).await, comes_out(container, path).await);
+    assert_eq!(goes_in, comes_out, "{path}");
+    goes_in
+}
+
+async fn goes_in(container: &dyn Container, path: &str) -> bool {
+    is_done(path, container.write_file(&format!("{path}/f"), b"x", 0o644).await)
+}
+
+async fn comes_out(container: &dyn Container, path: &str) -> bool {
+    is_done(path, container.copy_out(&format!("{path}/f")).await.map(drop))
+}
+
+fn is_done(path: &str, copied: Result<()>) -> bool {
+    if let Err(error) = copied {
+        assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+        let place = if path.starts_with("/dev") { "/dev" } else { path };
+        assert!(error.to_string().contains(&format!("file system at {place},")), "{error}");
+        assert!(error.what_to_do().is_some_and(|what| what.contains("volume")), "{error}");
+        return false;
+    }
+    true
+}
+
+#[tokio::test]
+async fn what_a_copy_would_put_where_the_task_never_looks_is_refused() {
+    let (stage, container) = with_memory(DOCKER).await;
+    for round in ["created", "running"] {
+        for path in ["/tmp", "/m", "/dev/shm", "/proc", "/sys"] {
+            assert!(!is_seen(&*container, path).await, "{round}: {path}");
+        }
+        assert_eq!(stage.engine.count("PUT "), 0);
+        if round == "created" {
+            container.start().await.unwrap();
+        }
+    }
+    for path in ["/tmp/kept", "/tmpx", "/var/m", ""] {
+        assert!(is_seen(&*container, path).await, "{path}");
+    }
+    container.close().await.unwrap();
+    stage.driver.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn podman_puts_what_it_can_where_the_task_looks() {
+    let (stage, container) = with_memory(PODMAN).await;
+    // It gets into a file system in memory when that is made.
+    for (path, expected) in [("/tmp", true), ("/m", true), ("/dev/shm", false), ("/proc", false)] {
+        assert_eq!(is_seen(&*container, path).await, expected, "{path}");
+    }
+    let _running = container.start().await.unwrap();
+    for path in ["/tmp", "/m"] {
+        assert!(is_seen(&*container, path).await, "{path}");
+    }
+    // Its archive of these is empty.
+    assert!(goes_in(&*container, "/dev/shm").await);
+    assert!(!comes_out(&*container, "/dev/shm").await);
+    // While its processes stand still it copies beside them.
+    container.freeze().await.unwrap();
+    for path in ["/tmp", "/m", "/dev/shm"] {
+        assert!(!is_seen(&*container, path).await, "{path}");
+    }
+    container.unfreeze().await.unwrap();
+    assert!(is_seen(&*container, "/tmp").await);
+    container.close().await.unwrap();
+    stage.driver.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_copy_costs_no_question_where_nothing_can_be_hidden() {
+    let stage =
+        Stage::brief(|request| request.is("PUT /containers/c1/archive").then(|| empty(200))).await;
+    let container = stage.prepared().await;
+    container.write_file("/tmp/f", b"x", 0o644).await.unwrap();
+    assert_eq!(stage.engine.count("GET /containers/c1/json"), 0);
+    container.close().await.unwrap();
+    stage.driver.close().await.unwrap();
 }

@@ -256,10 +256,13 @@ pub(crate) struct ContainerHost {
     pub(crate) tmpfs: BTreeMap<String, String>,
 }
 
-/// A bind or a volume.
+/// A bind or a volume, or a file system in memory that was asked for as a mount.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub(crate) struct MountPoint {
+    /// `bind`, `volume`, `tmpfs` or another.
+    #[serde(rename = "Type", deserialize_with = "nullable")]
+    pub(crate) kind: String,
     /// Where it is in the container.
     #[serde(deserialize_with = "nullable")]
     pub(crate) destination: String,
