@@ -33,6 +33,10 @@ pub(crate) fn engine_error(
             let failed = Error::new(kind, op).message(error.to_string());
             return failed.remedy(ALLOWED).because(error);
         }
+        ClientError::NoDescriptor(_) => {
+            let failed = Error::new(kind, op).message(format!("{subject}: {error}"));
+            return failed.remedy(MORE_FILES).because(error);
+        }
         ClientError::Deadline { .. } => {
             let failed = Error::new(kind, op).message(format!("{subject}: {error}"));
             return failed.remedy(SLOW).because(error);
@@ -44,6 +48,9 @@ pub(crate) fn engine_error(
 
 /// What to do about an engine that takes too long.
 const SLOW: &str = "look whether the engine is well; `docker.timeouts` in the configuration says how long it may take";
+
+/// What to do where no file can be opened any more.
+const MORE_FILES: &str = "raise the limit on open files (`ulimit -n`; `LimitNOFILE=` of a systemd unit), or run fewer tasks at a time: each holds two connections while it runs with streams, one without";
 
 /// What to do about a socket that this process may not connect to.
 const ALLOWED: &str = "add the user to the group docker and log in again, or use sudo";
@@ -92,6 +99,7 @@ pub(crate) fn kind_of(error: &ClientError) -> ErrorKind {
             ErrorKind::EngineUnavailable
         }
         ClientError::Forbidden { .. } => ErrorKind::PermissionDenied,
+        ClientError::NoDescriptor(_) => ErrorKind::Busy,
         ClientError::Archive(_) => ErrorKind::Io,
         ClientError::Disconnected(_) => ErrorKind::Disconnected,
         ClientError::Deadline { .. } => ErrorKind::Deadline,

@@ -76,14 +76,21 @@ pub(crate) fn pause(attempt: u32) -> Duration {
 pub(crate) fn passes_by_itself(error: &ClientError) -> bool {
     match error {
         // A bound that has passed is not doubled, and a socket that is not there stays so.
-        ClientError::Unreachable { .. } | ClientError::Disconnected(_) => true,
+        ClientError::Unreachable { .. }
+        | ClientError::NoDescriptor(_)
+        | ClientError::Disconnected(_) => true,
         ClientError::Status { status, .. } => matches!(status, 429 | 502 | 503 | 504),
         _ => false,
     }
 }
 
 fn is_unsent(error: &ClientError) -> bool {
-    matches!(error, ClientError::Unreachable { .. } | ClientError::Status { status: 429, .. })
+    matches!(
+        error,
+        ClientError::Unreachable { .. }
+            | ClientError::NoDescriptor(_)
+            | ClientError::Status { status: 429, .. }
+    )
 }
 
 #[cfg(test)]

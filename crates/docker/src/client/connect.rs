@@ -12,6 +12,10 @@ use super::address::Address;
 use super::deadline::within;
 use super::error::{ClientError, Result};
 
+/// The process (`EMFILE`) or the host (`ENFILE`) has as many files open as it may: the same numbers on
+/// every Linux.
+const NO_DESCRIPTOR: [i32; 2] = [24, 23];
+
 /// A connection. Shutting down its writing half tells the engine that no more comes, and leaves the
 /// reading half as it is.
 pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
@@ -116,6 +120,9 @@ impl Connector {
     }
 
     fn refused(&self, error: io::Error) -> ClientError {
+        if error.raw_os_error().is_some_and(|code| NO_DESCRIPTOR.contains(&code)) {
+            return ClientError::NoDescriptor(error);
+        }
         match (error.kind(), &self.address) {
             (io::ErrorKind::NotFound, Address::Unix(path)) => {
                 ClientError::NoSocket { path: path.clone() }

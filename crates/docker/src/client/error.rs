@@ -35,6 +35,9 @@ pub(crate) enum ClientError {
         #[source]
         source: io::Error,
     },
+    /// There is no file descriptor left for a connection, which says nothing about the engine.
+    #[error("no connection to the engine can be opened: {0}")]
+    NoDescriptor(#[source] io::Error),
     /// The certificates could not be read, or the two sides did not agree.
     #[error("cannot speak TLS with {address}: {reason}")]
     Tls {
@@ -83,6 +86,12 @@ impl ClientError {
     /// Whether the engine says that the thing does not exist.
     pub(crate) fn is_not_found(&self) -> bool {
         self.status() == Some(404)
+    }
+
+    /// Whether this host lacks what a connection needs. Nothing has reached the engine, and nothing is
+    /// known of it.
+    pub(crate) fn is_ours(&self) -> bool {
+        matches!(self, Self::NoDescriptor(_))
     }
 
     /// Whether the engine may have carried the call out although its answer did not arrive.

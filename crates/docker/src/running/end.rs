@@ -137,7 +137,12 @@ async fn awaited(core: &Core, id: &str, wait: PendingWait) -> End {
             Err(error) if error.is_not_found() => {
                 return End::lost("the container was removed before its end was seen");
             }
-            Err(error) => trouble = error.to_string(),
+            Err(error) => {
+                if error.is_ours() {
+                    give_up = Instant::now() + core.shared.timeouts.engine_gone;
+                }
+                trouble = error.to_string();
+            }
         }
         if Instant::now() >= give_up {
             return End::lost(trouble);
@@ -165,6 +170,7 @@ async fn overdue(core: &Core, id: &str) -> String {
         tokio::time::sleep(timeouts.call).await;
         match core.shared.api.inspect_container(id).await {
             Ok(container) if container.state.running => heard = Instant::now(),
+            Err(error) if error.is_ours() => heard = Instant::now(),
             Err(error) if !error.is_not_found() => {
                 if heard.elapsed() >= timeouts.call + timeouts.engine_gone {
                     return error.to_string();
