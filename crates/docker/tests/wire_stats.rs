@@ -169,3 +169,77 @@ async fn a_task_without_a_sink_costs_no_call() {
     // One after the end, for its evidence; none for statistics.
     assert_eq!(engine.count("GET /containers/c1/json"), 1);
 }
+
+/// What is warned of on this thread.
+#[derive(Debug, Clone, Default)]
+struct Warnings(Arc<Mutex<Vec<String>>>);
+
+impl tracing::Subscriber for Warnings {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        *metadata.level() <= tracing::Level::WARN
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        let mut text = String::new();
+        event.record(&mut |field: &tracing::field::Field, value: &dyn std::fmt::Debug| {
+            text += &format!("{field}={value:?} ");
+        });
+        self.0.lock().unwrap().push(text);
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[tokio::test]
+async fn statistics_that_fail_are_warned_of_once_and_asked_for_again() {
+    let answers: [(&str, fn() -> Script); 3] = [
+        ("no statistics here", || json(500, r#"{"message":"no statistics here"}"#)),
+        ("cannot be understood", || {
+            let mut script = chunked();
+            script.push(chunk(b"{\"read\":7}\n"));
+            script
+        }),
+        ("without any", || {
+            let mut script = chunked();
+            script.push(Step::Send(b"0\r\n\r\n".to_vec()));
+            script
+        }),
+    ];
+    for (why, answer) in answers {
+        let (end, asked) = (Arc::<Notify>::default(), Arc::new(AtomicUsize::new(0)));
+        let (on_end, counted) = (Arc::clone(&end), Arc::clone(&asked));
+        let engine = ScriptedEngine::usual_but(move |request| {
+            if request.is("GET /containers/c1/stats") {
+                // It comes right in the end, and the failures before are history.
+                return Some(match counted.fetch_add(1, Ordering::SeqCst) {
+                    0..2 => answer(),
+                    number => sample(number),
+                });
+            }
+            request.is("POST /containers/c1/wait").then(|| {
+                let mut script = waited(Duration::ZERO, 0);
+                script.insert(1, Step::Until(Arc::clone(&on_end)));
+                script
+            })
+        });
+        let (driver, _folder) = open(&engine, StatsSource::Engine).await;
+        let warnings = Warnings::default();
+        let guard = tracing::subscriber::set_default(warnings.clone());
+        assert_eq!(samples(&driver, &end, 1).await.len(), 1);
+        drop(guard);
+        let told: Vec<String> = warnings.0.lock().unwrap().clone();
+        let told: Vec<&String> = told.iter().filter(|text| text.contains("statistics")).collect();
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].contains(why) && told[0].contains("container="), "{told:?}");
+    }
+}

@@ -10,6 +10,7 @@ use longshore_stats::EngineStats;
 use tokio::time::MissedTickBehavior;
 
 use crate::blocking::off_the_runtime;
+use crate::client::error::ClientError;
 use crate::config::StatsSource;
 use crate::container::core::Core;
 use crate::error::engine_error;
@@ -17,6 +18,8 @@ use crate::retry::again;
 
 /// The pause before the stream is asked for again after it broke.
 const AGAIN: Duration = Duration::from_secs(1);
+/// The longest pause, where nothing comes: it doubles.
+const AGAIN_AT_MOST: Duration = Duration::from_secs(30);
 /// The engine's own pace, for tasks that do not choose.
 const USUAL: Duration = Duration::from_secs(1);
 
@@ -115,18 +118,51 @@ async fn from_files(
 }
 
 async fn from_engine(core: &Core, id: &str, sink: &mut dyn StatsSink) {
+    let (mut pause, mut is_told) = (AGAIN, false);
     loop {
-        if let Ok(mut lines) = core.shared.api.stats(id).await {
-            let mut before: Option<EngineStats> = None;
-            while let Ok(Some(now)) = lines.next::<EngineStats>().await {
-                if let Some(sample) = EngineStats::sample(before.as_ref(), &now) {
-                    sink.sample(sample);
-                    before = Some(now);
-                }
+        let mut told = 0_u64;
+        let ended = one_stream(core, id, sink, &mut told).await;
+        let why = match ended {
+            // It has ended.
+            Err(error) if error.is_not_found() => return,
+            Err(error) => Some(error.to_string()),
+            Ok(()) if told == 0 => Some("the engine's stream ended without any".to_owned()),
+            Ok(()) => None,
+        };
+        pause = if told > 0 { AGAIN } else { (pause * 2).min(AGAIN_AT_MOST) };
+        if let Some(why) = why {
+            if is_told {
+                tracing::debug!(container = core.name, why, ?pause, "no statistics again");
+            } else {
+                tracing::warn!(
+                    container = core.name,
+                    why,
+                    "the engine gives no statistics for now: they are asked for again, without another warning"
+                );
+                is_told = true;
             }
         }
-        tokio::time::sleep(AGAIN).await;
+        tokio::time::sleep(pause).await;
     }
+}
+
+/// Tells the sink all samples of one stream of the engine's, and counts them.
+async fn one_stream(
+    core: &Core,
+    id: &str,
+    sink: &mut dyn StatsSink,
+    told: &mut u64,
+) -> Result<(), ClientError> {
+    let mut lines = core.shared.api.stats(id).await?;
+    let mut before: Option<EngineStats> = None;
+    while let Some(now) = lines.next::<EngineStats>().await? {
+        if let Some(sample) = EngineStats::sample(before.as_ref(), &now) {
+            sink.sample(sample);
+            *told += 1;
+            before = Some(now);
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
