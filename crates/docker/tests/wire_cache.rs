@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use longshore_docker::DockerDriver;
+use longshore_docker::{DockerDriver, ImageVolumes};
 use longshore_driver_api::{
     ByteSize, Container, ContainerExt as _, Driver, ErrorKind, Task, TaskSpec,
 };
@@ -31,6 +31,7 @@ struct Image {
     refused: bool,
     used: bool,
     parent: String,
+    volumes: bool,
 }
 
 fn image(name: &str) -> Image {
@@ -42,6 +43,7 @@ fn image(name: &str) -> Image {
         refused: false,
         used: false,
         parent: String::new(),
+        volumes: false,
     }
 }
 
@@ -135,8 +137,9 @@ fn answer(world: &Mutex<World>, request: &Request) -> Option<Script> {
         return Some(match found {
             Some(at) => {
                 let image = &world.images[at];
-                let digests = digests(image);
-                let found = json!({"Id": image.id, "Size": 10, "RepoDigests": digests});
+                let volumes = if image.volumes { json!({"/data": {}}) } else { Value::Null };
+                let found = json!({"Id": image.id, "Size": 10, "RepoDigests": digests(image),
+                    "Config": {"Volumes": volumes}});
                 support::json(200, &found.to_string())
             }
             None => support::json(404, r#"{"message":"No such image"}"#),
@@ -154,10 +157,21 @@ struct Stage {
 
 impl Stage {
     async fn new(world: World, limit: u64, run_dir: &Path, state: &Path) -> Self {
+        Self::with(ImageVolumes::Allow, world, limit, run_dir, state).await
+    }
+
+    async fn with(
+        volumes: ImageVolumes,
+        world: World,
+        limit: u64,
+        run_dir: &Path,
+        state: &Path,
+    ) -> Self {
         let world = Arc::new(Mutex::new(world));
         let told = Arc::clone(&world);
         let engine = ScriptedEngine::usual_but(move |request| answer(&told, request));
         let mut config = stage::config(&engine, run_dir);
+        config.image_volumes = volumes;
         config.image_clean_max_size = Some(ByteSize(limit));
         // With a digest, the tag says nothing.
         let exempt = pinned("e").replace("r.io/e@", "r.io/e:9@");
@@ -253,6 +267,34 @@ async fn an_image_in_use_goes_when_its_last_container_is_closed() {
     drop(two);
     stage.left(&["b", "c"]).await;
     drop((b, c));
+    stage.driver.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_container_that_is_refused_its_image_takes_it_from_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let (world, state) = (world(vec![image("a")]), folder.path().join("s"));
+    let stage = Stage::with(ImageVolumes::Refuse, world, 1, folder.path(), &state).await;
+    let user = stage.container("a").await;
+    stage.world.lock().unwrap().images[0].volumes = true;
+    let task = Task::new(TaskSpec::builder("a").build().unwrap());
+    let refused = stage.driver.container(task).unwrap();
+    for _ in 0..2 {
+        let error = refused.image_status().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ImageRejected, "{error}");
+    }
+    refused.close().await.unwrap();
+    let usage = || stage.driver.image_cache().unwrap();
+    let counted = async {
+        while usage().images == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(LONG, counted).await.unwrap();
+    assert_eq!(usage().busy, 1);
+    stage.left(&["a"]).await;
+    user.close().await.unwrap();
+    stage.left(&[]).await;
     stage.driver.close().await.unwrap();
 }
 

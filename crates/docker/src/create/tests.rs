@@ -89,6 +89,7 @@ fn limits_are_mapped_and_there_is_no_kernel_memory() {
         ("/HostConfig/MemorySwap", swap(task().memory(ByteSize::mib(64))), mib(80)),
         ("/HostConfig/MemorySwap", task(), Value::Null),
         ("/HostConfig/KernelMemory", task().memory(ByteSize::mib(64)), Value::Null),
+        ("/HostConfig/MemorySwappiness", task().memory(ByteSize::mib(64)), Value::Null),
         ("/HostConfig/CpuQuota", task().cpus(Cpus::milli(1500)), json!(150_000)),
         ("/HostConfig/CpuPeriod", task().cpus(Cpus::milli(1500)), json!(100_000)),
         ("/HostConfig/CpuQuota", task().cpus(Cpus::milli(10)), json!(1_000)),

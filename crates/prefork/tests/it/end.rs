@@ -25,6 +25,20 @@ async fn close_returns_when_every_placeholder_is_gone() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_pool_that_can_make_no_placeholder_closes() {
+    for seconds in [0, 4] {
+        let engine = Engine::new();
+        engine.unknown_images(None);
+        let mut options = PoolOptions::sized(50);
+        options.image = Some("acme/holder:1".to_owned());
+        let world = World::on(engine, options);
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        world.pool.close().await.unwrap();
+        world.close().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn close_has_a_bound_and_names_what_is_left() {
     let mut options = PoolOptions::sized(2);
     options.close_within = Duration::from_secs(10);

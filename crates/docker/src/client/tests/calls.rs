@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use serde_json::json;
 
 use super::super::api::{Change, DockerApi, WaitCondition};
@@ -174,4 +175,24 @@ async fn a_call_whose_future_is_dropped_ends_its_connection() {
     tasks.close();
     // The task that moves the connection's bytes ends: nothing is left open.
     tokio::time::timeout(Duration::from_secs(5), tasks.wait()).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_call_waits_for_ever_for_an_engine_that_does_not_answer() {
+    let engine = ScriptedEngine::start(|_| vec![Step::Hold]);
+    let client = &client_of(&engine);
+    let calls: [(&str, BoxFuture<'_, bool>); 4] = [
+        ("pause", Box::pin(async { is_bound(client.pause_container("c").await) })),
+        ("unpause", Box::pin(async { is_bound(client.unpause_container("c").await) })),
+        ("inspect image", Box::pin(async { is_bound(client.inspect_image("x").await) })),
+        ("info", Box::pin(async { is_bound(client.info().await) })),
+    ];
+    for (name, call) in calls {
+        assert!(call.await, "{name}");
+    }
+    assert_eq!(engine.lines().len(), 4);
+}
+
+fn is_bound<T>(result: Result<T, ClientError>) -> bool {
+    matches!(result, Err(ClientError::Deadline { .. }))
 }
