@@ -19,6 +19,12 @@ use crate::workspace::Workspace;
 /// How long an engine may take to answer: it may first have to build its storage.
 const START: Duration = Duration::from_secs(60);
 
+/// How often an engine is started that another one, which starts at that moment too, gets in the way of.
+const ATTEMPTS: u32 = 4;
+
+/// The pause before the second attempt; it grows.
+const APART: Duration = Duration::from_secs(1);
+
 /// Where an engine's files are.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Place<'a> {
@@ -88,6 +94,26 @@ impl Private {
     }
 
     pub(super) fn start(
+        &self,
+        sh: &Shell,
+        kind: Kind,
+        place: Place<'_>,
+        storage: Option<&str>,
+    ) -> Result<Engine> {
+        for attempt in 1.. {
+            match self.start_once(sh, kind, place, storage) {
+                Err(error) if attempt < ATTEMPTS && is_about_another_engine(&error) => {
+                    eprintln!("{error:#}");
+                    eprintln!("another engine was in the way as it started: once more");
+                    thread::sleep(APART * attempt);
+                }
+                started => return started,
+            }
+        }
+        unreachable!("the loop ends only by returning")
+    }
+
+    fn start_once(
         &self,
         sh: &Shell,
         kind: Kind,
@@ -189,4 +215,35 @@ fn within(mounts: &File, command: Vec<OsString>) -> Vec<OsString> {
 fn is_about_storage(error: &anyhow::Error) -> bool {
     let text = format!("{error:#}");
     text.contains("graphdriver") || text.contains("storage-driver")
+}
+
+/// All engines of a machine share one table of rules for packets. One looks whether its chains are
+/// there and then makes them, so that of two at a time one finds that the other was quicker.
+fn is_about_another_engine(error: &anyhow::Error) -> bool {
+    let text = format!("{error:#}");
+    text.contains("Chain already exists") || text.contains("holding the xtables lock")
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+
+    use super::*;
+
+    #[test]
+    fn another_engines_rules_are_told_from_other_reasons_not_to_start() {
+        for (words, expected) in [
+            (
+                "docker20 ended at once (exit status: 1): failed to start daemon: Error initializing \
+                 network controller: error obtaining controller instance: failed to create NAT chain \
+                 DOCKER: iptables failed: iptables -t nat -N DOCKER: iptables: Chain already exists.",
+                true,
+            ),
+            ("Another app is currently holding the xtables lock; still 9s 0us time ahead", true),
+            ("failed to start daemon: error initializing graphdriver: driver not supported", false),
+            ("docker20 does not answer after 60s", false),
+        ] {
+            assert_eq!(is_about_another_engine(&anyhow!(words)), expected, "{words}");
+        }
+    }
 }
