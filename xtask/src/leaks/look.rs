@@ -1,6 +1,7 @@
 //! Reads what there is on this machine.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -17,13 +18,46 @@ pub(super) fn run_directory() -> PathBuf {
     }
 }
 
-/// The files `owners/<application>/<owner>.lease`: one that stays belongs to an owner that died and
-/// after which nobody has cleaned up.
-pub(super) fn leases(run_directory: &Path) -> Vec<String> {
+/// A file `owners/<application>/<owner>.lease`.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Lease {
+    /// Where it is, and what it says of its process: it may be one that this run has not started.
+    pub(super) line: String,
+    /// Whether the owner lives. One that stays after its owner's death is one after which nobody has
+    /// cleaned up.
+    pub(super) is_alive: bool,
+}
+
+pub(super) fn leases(run_directory: &Path) -> Result<Vec<Lease>> {
     let entries = |dir: PathBuf| fs::read_dir(dir).into_iter().flatten().flatten();
     let applications = entries(run_directory.join("owners"));
     let files = applications.flat_map(|application| entries(application.path()));
-    files.map(|file| file.path().display().to_string()).collect()
+    let files: Vec<PathBuf> = files.map(|file| file.path()).collect();
+    if files.is_empty() {
+        return Ok(Vec::new());
+    }
+    // Asking for the lock itself could be in the way of a reaper.
+    let locks = fs::read_to_string("/proc/locks").context("read the locks")?;
+    let lease = |path: PathBuf| {
+        // It may be gone by now, in good order.
+        let meta = path.metadata().ok()?;
+        let text = fs::read_to_string(&path).ok()?;
+        let whose = text.lines().next().unwrap_or("nothing is known of its process");
+        let line = format!("{} ({whose})", path.display());
+        Some(Lease { line, is_alive: is_locked(&locks, meta.dev(), meta.ino()) })
+    };
+    Ok(files.into_iter().filter_map(lease).collect())
+}
+
+/// Whether the kernel's table of locks has one on a file.
+fn is_locked(locks: &str, device: u64, inode: u64) -> bool {
+    let (major, minor) = (rustix::fs::major(device), rustix::fs::minor(device));
+    let file = format!("{major:02x}:{minor:02x}:{inode}");
+    // What waits for a lock has another word there.
+    locks.lines().any(|line| {
+        let mut words = line.split_whitespace().skip(1);
+        words.next() == Some("FLOCK") && words.any(|word| word == file)
+    })
 }
 
 /// Whether a cgroup is a container's: under the engine's parent, in a scope of systemd's, or by name.
@@ -245,13 +279,36 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_that_stays_is_found() {
+    fn a_lease_that_stays_is_found_with_its_process_and_told_from_a_living_ones() {
         let dir = tempfile::tempdir().unwrap();
-        assert!(leases(dir.path()).is_empty());
+        assert_eq!(leases(dir.path()).unwrap(), []);
         let lease = dir.path().join("owners/app/0f.lease");
         fs::create_dir_all(lease.parent().unwrap()).unwrap();
-        fs::write(&lease, "").unwrap();
-        assert_eq!(leases(dir.path()), [lease.display().to_string()]);
+        fs::write(&lease, "process 77 since 1700000000\n").unwrap();
+        let expect = |is_alive| {
+            let line = format!("{} (process 77 since 1700000000)", lease.display());
+            assert_eq!(leases(dir.path()).unwrap(), [Lease { line, is_alive }]);
+        };
+        expect(false);
+        let owner = fs::File::open(&lease).unwrap();
+        owner.try_lock().unwrap();
+        expect(true);
+        owner.unlock().unwrap();
+        expect(false);
+    }
+
+    #[test]
+    fn a_lock_is_one_of_that_file_and_one_that_is_held() {
+        let table = "1: FLOCK  ADVISORY  WRITE 31 fe:00:77 0 EOF\n\
+                     2: POSIX  ADVISORY  WRITE 31 fe:00:78 0 EOF\n\
+                     3: FLOCK  ADVISORY  WRITE 31 00:1a:79 0 EOF\n\
+                     3: -> FLOCK  ADVISORY  WRITE 31 fe:00:80 0 EOF\n";
+        let device = rustix::fs::makedev(0xfe, 0);
+        assert!(is_locked(table, device, 77));
+        assert!(is_locked(table, rustix::fs::makedev(0, 0x1a), 79));
+        for inode in [7, 78, 79, 80] {
+            assert!(!is_locked(table, device, inode), "{inode}");
+        }
     }
 
     #[test]

@@ -43,6 +43,9 @@ pub(crate) struct Snapshot {
     kinds: BTreeMap<&'static str, BTreeSet<String>>,
     /// What an engine that was killed has left of itself: it is told, and is no leak.
     forgotten: Vec<String>,
+    /// Leases of owners that live. None of theirs is left behind: a process that this run has started
+    /// counts as one, and what another has made is its own.
+    alive: BTreeSet<String>,
 }
 
 impl Scope {
@@ -72,7 +75,12 @@ impl Scope {
         // The engine itself is no leak; it may have been started again meanwhile.
         let daemon = self.private.as_ref().and_then(Private::daemon);
         snapshot.add("process", look::children(daemon)?);
-        snapshot.add("lease", look::leases(&look::run_directory()));
+        for lease in look::leases(&look::run_directory())? {
+            if lease.is_alive {
+                snapshot.alive.insert(lease.line.clone());
+            }
+            snapshot.add("lease", [lease.line]);
+        }
         if let Some(root) = &self.root {
             let mountinfo = match &self.private {
                 Some(private) => private.mountinfo()?,
@@ -174,7 +182,8 @@ impl Snapshot {
         let none = BTreeSet::new();
         let kinds = self.kinds.iter().flat_map(|(kind, items)| {
             let known = before.kinds.get(kind).unwrap_or(&none);
-            items.difference(known).map(move |item| format!("{kind} {item}"))
+            let left = items.difference(known).filter(|item| !self.alive.contains(*item));
+            left.map(move |item| format!("{kind} {item}"))
         });
         kinds.collect()
     }
@@ -206,5 +215,20 @@ mod tests {
         assert_eq!(after.beyond(&before), ["container b", "mount /m"]);
         assert!(before.beyond(&before).is_empty());
         assert!(snapshot(&[]).beyond(&before).is_empty());
+    }
+
+    #[test]
+    fn a_lease_has_leaked_if_it_is_new_and_its_owner_dead() {
+        let with = |leases: &[(&str, bool)]| {
+            let mut snapshot = Snapshot::default();
+            for (lease, is_alive) in leases {
+                snapshot.add("lease", [String::from(*lease)]);
+                snapshot.alive.extend(is_alive.then(|| String::from(*lease)));
+            }
+            snapshot
+        };
+        let before = with(&[("old", false), ("others", true)]);
+        let after = with(&[("old", false), ("others", false), ("lives", true), ("left", false)]);
+        assert_eq!(after.beyond(&before), ["lease left"]);
     }
 }
