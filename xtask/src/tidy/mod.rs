@@ -38,13 +38,20 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
         }
     }
     let files = files(&workspace.root)?;
+    let sources: Vec<(String, String)> = files
+        .iter()
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+        .map(|path| Ok((relative(workspace, path), read(path)?)))
+        .collect::<Result<_>>()?;
     for path in &files {
         let place = relative(workspace, path);
         match path.extension().and_then(|extension| extension.to_str()) {
             Some("rs") => problems.extend(sources::check(&place, &read(path)?)),
             Some("md") => {
                 let exists = |link: &str| path.with_file_name(link).exists();
-                problems.extend(docs::check_text(&place, &read(path)?, exists));
+                let text = read(path)?;
+                problems.extend(docs::check_text(&place, &text, exists));
+                problems.extend(docs::check_functions(&place, &text, &sources));
             }
             _ => {}
         }
