@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use longshore_docker::DockerConfig;
 use longshore_driver_api::{
-    Driver as _, DriverExt as _, ErrorKind, Outcome, State, StreamEnd, Task, TaskSpec,
+    Driver as _, DriverExt as _, ErrorKind, Outcome, State, StreamEnd, Task, TaskIo, TaskSpec,
 };
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use stage::Stage;
@@ -90,6 +90,27 @@ fn a_create_for_which_there_was_no_descriptor_is_tried_again() {
         };
         let (created, ()) = tokio::join!(container.create(), soon);
         created.unwrap();
+        assert_eq!(stage.engine.count("POST /containers/create"), 1);
+    });
+}
+
+/// An input is attached to once, so a start with one has its own way to go on after a failure.
+#[test]
+fn a_start_with_an_input_is_told_the_same_and_makes_no_other_container() {
+    alone(async {
+        let stage = Stage::new(brief, |_| None).await;
+        let io = TaskIo::none().stdin(tokio::io::empty());
+        let task = Task::new(TaskSpec::builder("x").build().unwrap()).io(io);
+        let container = stage.driver.prepare(task).await.unwrap();
+        let none = NoMoreFiles::begin();
+        let error = container.start().await.unwrap_err();
+        drop(none);
+        assert_eq!(error.kind(), ErrorKind::Busy, "{error}");
+        let text = error.to_string();
+        assert!(text.starts_with("start: ") && text.contains("ulimit -n"), "{text}");
+        assert_eq!(stage.engine.count("POST /containers/c1/attach"), 0);
+        container.close().await.unwrap();
+        assert_eq!(stage.engine.count("DELETE /containers/c1"), 1);
         assert_eq!(stage.engine.count("POST /containers/create"), 1);
     });
 }
