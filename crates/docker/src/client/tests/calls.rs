@@ -182,10 +182,10 @@ async fn no_call_waits_for_ever_for_an_engine_that_does_not_answer() {
     let engine = ScriptedEngine::start(|_| vec![Step::Hold]);
     let client = &client_of(&engine);
     let calls: [(&str, BoxFuture<'_, bool>); 4] = [
-        ("pause", Box::pin(async { is_bound(client.pause_container("c").await) })),
-        ("unpause", Box::pin(async { is_bound(client.unpause_container("c").await) })),
-        ("inspect image", Box::pin(async { is_bound(client.inspect_image("x").await) })),
-        ("info", Box::pin(async { is_bound(client.info().await) })),
+        ("pause", Box::pin(async { is_bound(&client.pause_container("c").await) })),
+        ("unpause", Box::pin(async { is_bound(&client.unpause_container("c").await) })),
+        ("inspect image", Box::pin(async { is_bound(&client.inspect_image("x").await) })),
+        ("info", Box::pin(async { is_bound(&client.info().await) })),
     ];
     for (name, call) in calls {
         assert!(call.await, "{name}");
@@ -193,6 +193,6 @@ async fn no_call_waits_for_ever_for_an_engine_that_does_not_answer() {
     assert_eq!(engine.lines().len(), 4);
 }
 
-fn is_bound<T>(result: Result<T, ClientError>) -> bool {
+fn is_bound<T>(result: &Result<T, ClientError>) -> bool {
     matches!(result, Err(ClientError::Deadline { .. }))
 }
