@@ -202,7 +202,8 @@ impl tracing::Subscriber for Warnings {
 
 #[tokio::test]
 async fn statistics_that_fail_are_warned_of_once_and_asked_for_again() {
-    let answers: [(&str, fn() -> Script); 3] = [
+    type Answer = fn() -> Script;
+    let answers: [(&str, Answer); 3] = [
         ("no statistics here", || json(500, r#"{"message":"no statistics here"}"#)),
         ("cannot be understood", || {
             let mut script = chunked();
