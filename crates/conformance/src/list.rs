@@ -357,7 +357,7 @@ macro_rules! for_each_case {
                 a_terminal_has_its_size_from_the_start =>
                     "A terminal has the size that the task asks for before its program begins.",
                 a_terminal_can_be_resized =>
-                    "A terminal can be resized.",
+                    "A terminal can be resized, and its task sees the rows and columns.",
             }
             exec {
                 a_further_process_has_its_own_output_and_code =>
@@ -387,7 +387,7 @@ macro_rules! for_each_case {
                 where_nothing_runs_it_is_refused =>
                     "A further process needs a task that runs and is not frozen.",
                 it_can_have_a_terminal =>
-                    "A further process can have a terminal, which can be resized.",
+                    "A further process can have a terminal, whose new size it sees.",
                 many_at_once_have_each_their_own_output =>
                     "Many further processes at once have each their own output.",
                 nothing_shows_its_environment =>

@@ -68,7 +68,8 @@ pub enum Act {
     /// `isatty`: one line of JSON, `longshore_testee::Terminals`.
     IsATty,
     /// `serve`: writes `ready\n`, then does what each line on stdin says: `out TEXT` and `err TEXT`
-    /// write the text and a line feed, `exit N` ends with the code; the end of stdin ends with 0.
+    /// write the text and a line feed, `size` writes `size ROWS COLUMNS\n` of its terminal as it is
+    /// just then, `exit N` ends with the code; the end of stdin ends with 0.
     Serve,
     /// `world`: one line of JSON that has at least `args` (the program first), `env`, `cwd`, as
     /// in `longshore_testee::World`.

@@ -37,7 +37,8 @@ streams
   daemonize [--hold MS]          leaves a grandchild that holds stdout open for MS, exits 0
   isatty                         which streams are terminals, and the window's size
   serve                          prints ready, then does what each line on stdin says:
-                                 out TEXT, err TEXT, burn MS, alloc BYTES, pid, exit N
+                                 out TEXT, err TEXT, burn MS, alloc BYTES, pid, exit N, and
+                                 size: its terminal's rows and columns, 0 and 0 if it has none
 resources
   burn MS [--threads N]          burns MS of processor time
   alloc BYTES [--hold MS]        takes memory and touches it

@@ -2,10 +2,12 @@
 
 use std::io::BufRead;
 
+use longshore_testee::Terminals;
+
 use crate::args::Args;
 use crate::failure::{Failure, What};
 use crate::resources;
-use crate::streams::say;
+use crate::streams::{say, terminals};
 
 pub(crate) fn serve(args: &mut Args) -> Result<u8, Failure> {
     args.finish()?;
@@ -21,6 +23,13 @@ pub(crate) fn serve(args: &mut Args) -> Result<u8, Failure> {
         match word {
             "out" => say(&format!("{rest}\n"))?,
             "err" => eprintln!("{rest}"),
+            "size" => {
+                let (rows, columns) = match terminals() {
+                    Terminals { rows: Some(rows), columns: Some(columns), .. } => (rows, columns),
+                    _ => (0, 0),
+                };
+                say(&format!("size {rows} {columns}\n"))?;
+            }
             "pid" => say(&format!("{}\n", std::process::id()))?,
             "burn" => {
                 resources::burn_for(number()?);

@@ -290,6 +290,16 @@ fn world_tells_what_the_caller_set() {
 }
 
 #[test]
+fn without_a_terminal_there_is_no_size() {
+    let (mut child, mut stdout, ready) = ready(&["serve"]);
+    assert_eq!(ready, "ready\n");
+    child.stdin.take().unwrap().write_all(b"size\n").unwrap();
+    let mut said = String::new();
+    stdout.read_to_string(&mut said).unwrap();
+    assert_eq!((said.as_str(), child.wait().unwrap().code()), ("size 0 0\n", Some(0)));
+}
+
+#[test]
 fn listeners_echo_one_connection() {
     let (mut child, _stdout, first) = ready(&["listen-tcp", "0"]);
     let listening: Listening = serde_json::from_str(&first).unwrap();

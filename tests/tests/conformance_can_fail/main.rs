@@ -43,6 +43,7 @@ enum Defect {
     ReapsTheLiving,
     SamplesAfterTheEnd,
     ShowsTheEnvironment,
+    SwapsRowsAndColumns,
     SwapsStreams,
     TakesAChildsDeathForTheTasks,
     TakesKillsForWantOfMemory,
@@ -80,6 +81,8 @@ caught! {
         by "output::a_slow_reader_gets_every_byte" because "right: 1288895";
     streams_that_are_swapped: SwapsStreams
         by "output::both_streams_are_delivered_apart" because "stdout differs";
+    rows_that_are_columns: SwapsRowsAndColumns
+        by "tty::a_terminal_can_be_resized" because "left: Some(\"size 97 31\")";
     input_that_is_cut: CutsInput
         by "input::every_byte_and_the_end_reach_the_task" because "left: 1000";
     limits_that_do_not_hold: IgnoresOutputLimits

@@ -79,6 +79,12 @@ impl Running for BrokenRunning {
     }
 
     async fn resize(&self, size: TtySize) -> Result<()> {
-        self.inner.resize(size).await
+        let TtySize { rows, columns } = size;
+        match self.defect {
+            Defect::SwapsRowsAndColumns => {
+                self.inner.resize(TtySize { rows: columns, columns: rows }).await
+            }
+            _ => self.inner.resize(size).await,
+        }
     }
 }

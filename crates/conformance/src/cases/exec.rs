@@ -10,6 +10,7 @@ use longshore_driver_api::{
 use longshore_testee::{STDERR, STDOUT, Terminals, pattern};
 use serde::Deserialize;
 
+use crate::cases::tty::see_size;
 use crate::expect;
 use crate::run::Runtime;
 use crate::tools::{Silent, Writer, poll_at_most};
@@ -309,15 +310,23 @@ pub(crate) async fn it_can_have_a_terminal(t: Trial) -> Outcome {
     assert!(terminals.stdout && terminals.stderr, "{terminals:?}");
     assert_eq!(exit.output.stderr.end, StreamEnd::NotAttached);
 
-    let sleep = Act::Sleep(None);
-    let exec = begin(&t, &host, spec(&t, &sleep).tty(true), TaskIo::none()).await?;
+    let (mut input, stdin) = tokio::io::duplex(1024);
+    let (io, captured) = t.only_stdout();
+    let (act, io) = match t.caps().stdin {
+        true => (Act::Serve, io.stdin(stdin)),
+        false => (Act::Sleep(None), io),
+    };
+    let exec = begin(&t, &host, spec(&t, &act).tty(true), io).await?;
     let size = TtySize { rows: 31, columns: 97 };
     t.ok("resize", exec.resize(size)).await?;
+    if t.caps().stdin {
+        see_size(&t, &mut input, &captured, size).await?;
+    }
     exec.cancel();
     t.done("wait", exec.wait()).await?;
     t.ok("resize after the end", exec.resize(size)).await?;
 
-    let exec = begin(&t, &host, spec(&t, &sleep), TaskIo::none()).await?;
+    let exec = begin(&t, &host, spec(&t, &Act::Sleep(None)), TaskIo::none()).await?;
     t.fails(ErrorKind::InvalidState, "resize without a terminal", exec.resize(size)).await?;
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::io;
 
 use longshore_conformance::{Act, NOT_EXECUTABLE, Write};
-use longshore_driver_api::Signal;
+use longshore_driver_api::{Signal, TtySize};
 use longshore_mock::{Ended, Image, Process, Program};
 use longshore_testee::{ChildFate, STDERR, STDOUT, Terminals, pattern};
 use serde::Serialize;
@@ -165,6 +165,10 @@ async fn serve(process: &Process) -> io::Result<Ended> {
         match (word, rest.parse()) {
             ("out", _) => say(process, &format!("{rest}\n")).await?,
             ("err", _) => process.stderr().write_all(format!("{rest}\n").as_bytes()).await?,
+            ("size", _) => {
+                let size = process.tty_size().unwrap_or(TtySize { rows: 0, columns: 0 });
+                say(process, &format!("size {} {}\n", size.rows, size.columns)).await?;
+            }
             ("exit", Ok(code)) => return Ok(Ended::Code(code)),
             _ => return Ok(Ended::Code(64)),
         }
