@@ -54,13 +54,12 @@ async fn healthy(core: &Core, id: &str, mut told: watch::Receiver<Told>) -> Resu
     let mut gaps = None;
     loop {
         let now = *told.borrow_and_update();
-        if let Some(code) = now.exit() {
-            return Err(ended(core, Some(code)));
-        }
-        match now.healthy {
-            Some(true) => return Ok(Health::Good),
-            Some(false) => return Ok(Health::Bad(None)),
-            None => {}
+        match (now.healthy, now.exit()) {
+            // Its end may be told before anybody looks at this: it did well all the same.
+            (Some(true), _) => return Ok(Health::Good),
+            (_, Some(code)) => return Err(ended(core, Some(code))),
+            (Some(false), None) => return Ok(Health::Bad(None)),
+            (None, None) => {}
         }
         if gaps != Some(now.gaps) {
             gaps = Some(now.gaps);

@@ -224,6 +224,19 @@ async fn a_start_waits_for_health_by_what_is_told_and_looks_once() {
 }
 
 #[tokio::test]
+async fn a_task_that_did_well_and_ended_at_once_was_started() {
+    let events = || {
+        vec![event(6, "health_status: healthy", ""), event(7, "die", r#""exitCode":"3""#)]
+    };
+    let stage = stage(vec![stream(events())], |request| {
+        request.is("GET /containers/c1/json").then(|| says("starting"))
+    })
+    .await;
+    let exit = run(&stage, with_health(Duration::from_secs(10))).await.unwrap();
+    assert_eq!(exit.outcome, Outcome::Code(3), "{exit:?}");
+}
+
+#[tokio::test]
 async fn a_start_that_waits_for_health_fails_in_ways_that_are_told_apart() {
     let unhealthy = event(6, "health_status: unhealthy", "");
     let died = event(6, "die", r#""exitCode":"5""#);
