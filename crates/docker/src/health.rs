@@ -31,6 +31,8 @@ pub(crate) async fn wait(
             let seen = asked.ok().and_then(|container| container.state.health);
             Err(unhealthy(core, seen.as_ref().and_then(last_failed)))
         }
+        // Whatever was seen of the removal first.
+        Ok(Err(_)) if core.ending.is_cancelled() => Err(core.closed_error("start")),
         Ok(Err(error)) => Err(error),
         Err(_elapsed) => Err(failed(
             core,

@@ -237,6 +237,32 @@ async fn a_task_that_did_well_and_ended_at_once_was_started() {
 }
 
 #[tokio::test]
+async fn a_start_under_which_the_container_is_closed_says_so_whatever_is_seen_of_its_end() {
+    let killed = r#"{"Id":"c1","State":{"Status":"exited","ExitCode":137}}"#;
+    let stage = stage(vec![quiet()], move |request| {
+        request.is("GET /containers/c1/json").then(|| {
+            // The container is closed meanwhile.
+            let mut slow = vec![Step::Pause(Duration::from_millis(300))];
+            slow.extend(json(200, killed));
+            slow
+        })
+    })
+    .await;
+    let task = with_health(Duration::from_secs(10)).build().unwrap();
+    let container = stage.driver.prepare(task).await.unwrap();
+    let starting = container.start();
+    let closing = async {
+        while stage.engine.count("GET /containers/c1/json") == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        container.close().await
+    };
+    let (started, closed) = tokio::join!(starting, closing);
+    assert_eq!(started.unwrap_err().kind(), ErrorKind::Closed);
+    closed.unwrap();
+}
+
+#[tokio::test]
 async fn a_start_that_waits_for_health_fails_in_ways_that_are_told_apart() {
     let unhealthy = event(6, "health_status: unhealthy", "");
     let died = event(6, "die", r#""exitCode":"5""#);
