@@ -123,6 +123,25 @@ async fn a_stream_that_breaks_in_a_frame_is_cut_and_the_code_is_known() {
 }
 
 #[tokio::test]
+async fn a_stream_that_stands_still_in_its_first_frame_is_cut_once_the_process_has_ended() {
+    let scene = scene(|request| {
+        if request.is("POST /exec/e1/start") {
+            let mut script = upgrade(&frame(1, b"first")[..10]);
+            script.push(Step::Hold);
+            return Some(script);
+        }
+        request.is("GET /exec/e1/json").then(|| state(false, "0", 4711))
+    })
+    .await;
+    let run = tokio::time::timeout(Duration::from_secs(20), scene.run());
+    let output = run.await.expect("it does not wait for the rest");
+    assert_eq!(output.stdout, b"fi");
+    assert_eq!(output.exit.output.stdout.end, StreamEnd::Cut);
+    assert_eq!(output.exit.code, Some(0));
+    scene.stage.driver.close().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_process_id_that_means_another_process_here_is_not_killed() {
     // The engine names this very process.
     let own = std::process::id();

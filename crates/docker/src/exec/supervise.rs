@@ -2,6 +2,7 @@
 
 use std::io::Cursor;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
@@ -27,6 +28,8 @@ use crate::running::{cut_short, drain, input, until};
 
 /// What the engine says against a process is shorter than this.
 const LONGEST_REFUSAL: usize = 8 * 1024;
+/// How long the rest of the first frame may be on its way when the process has ended.
+const SILENT: Duration = Duration::from_secs(1);
 /// A frame's header.
 const HEADER: usize = 8;
 
@@ -211,11 +214,14 @@ fn spawn_pump(
     tasks.spawn(async move {
         let mut from = from;
         let tty = run.spec.tty;
-        let early = tokio::select! {
+        let mut early = Vec::with_capacity(LONGEST_REFUSAL);
+        tokio::select! {
             biased;
-            early = first_piece(&mut from, tty) => early,
-            () = signals.abandon.cancelled() => Vec::new(),
-        };
+            () = first_piece(&mut from, tty, &mut early) => {}
+            () = signals.abandon.cancelled() => {}
+            // The rest of the frame does not come any more. What there is of it is delivered.
+            () = overdue(&signals.exited) => {}
+        }
         // Where the number of a process that has ended is gone, its absence proves nothing.
         if run.core.shared.capabilities.exec_proves_start
             && let Some(words) = refusal(&early, tty)
@@ -230,20 +236,25 @@ fn spawn_pump(
     })
 }
 
-/// The first bytes of the stream, a short frame as a whole.
-async fn first_piece(from: &mut (impl AsyncRead + Unpin), tty: bool) -> Vec<u8> {
-    let mut early = Vec::with_capacity(LONGEST_REFUSAL);
+/// Returns once nothing can be expected of a process that has ended.
+async fn overdue(exited: &CancellationToken) {
+    exited.cancelled().await;
+    tokio::time::sleep(SILENT).await;
+}
+
+/// Reads the first bytes of the stream, a short frame as a whole.
+async fn first_piece(from: &mut (impl AsyncRead + Unpin), tty: bool, early: &mut Vec<u8>) {
     loop {
         // An error shows again at the next read.
-        match from.read_buf(&mut early).await {
-            Ok(0) | Err(_) => return early,
-            Ok(_) if tty => return early,
+        match from.read_buf(early).await {
+            Ok(0) | Err(_) => return,
+            Ok(_) if tty => return,
             Ok(_) => {}
         }
-        let whole = frame_length(&early).is_some_and(|length| early.len() >= HEADER + length);
-        let long = frame_length(&early).is_some_and(|length| length > LONGEST_REFUSAL - HEADER);
+        let whole = frame_length(early).is_some_and(|length| early.len() >= HEADER + length);
+        let long = frame_length(early).is_some_and(|length| length > LONGEST_REFUSAL - HEADER);
         if whole || long || early.len() >= LONGEST_REFUSAL {
-            return early;
+            return;
         }
     }
 }
@@ -322,11 +333,15 @@ mod tests {
         let frame = framed(1, b"in two pieces");
         let (head, tail) = frame.split_at(10);
         let mut wire = head.chain(tail);
-        assert_eq!(first_piece(&mut wire, false).await, frame);
+        let mut early = Vec::new();
+        first_piece(&mut wire, false, &mut early).await;
+        assert_eq!(early, frame);
         let long = framed(1, &[b'x'; 20_000]);
         let (mut near, far) = tokio::io::duplex(1 << 20);
         tokio::io::AsyncWriteExt::write_all(&mut near, &long[..100]).await.unwrap();
         let mut far = far;
-        assert_eq!(first_piece(&mut far, false).await, &long[..100]);
+        let mut early = Vec::with_capacity(LONGEST_REFUSAL);
+        first_piece(&mut far, false, &mut early).await;
+        assert_eq!(early, &long[..100]);
     }
 }
