@@ -27,7 +27,7 @@ mod victim;
 
 pub use engine::{Engine, Labels};
 pub use figures::Table;
-pub use proxy::{Fault, FaultProxy, Passed, Script, Step};
+pub use proxy::{Fault, FaultProxy, Passed, Place, Script, Step};
 pub use registry::{Asked, Pushed, RegistryFault, RegistryProxy, Request, push};
 pub use scene::Scene;
 pub use setup::{Setup, application, config, keeping_log};

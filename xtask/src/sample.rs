@@ -7,9 +7,12 @@ use sha2::{Digest, Sha256};
 pub(crate) enum Size {
     /// Every target.
     Whole,
-    /// A part of the contract's cases.
+    /// A part of the contract's cases, and of the faults of the connection.
     Sample,
 }
+
+/// How many faults of the connection a sample has: as many as take half a minute.
+pub(crate) const FAULTS: usize = 120;
 
 /// One in so many is drawn.
 const ONE_IN: u8 = 4;

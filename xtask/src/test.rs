@@ -22,6 +22,9 @@ use crate::workspace::Workspace;
 /// Names the kind of engine: figures are written in a section for each.
 const KIND: &str = "LONGSHORE_TEST_KIND";
 
+/// The test of the matrix of faults.
+const MATRIX: &str = "every_step_survives_every_fault_whatever_the_caller_does";
+
 /// What tests are told by environment variables.
 type Env = BTreeMap<&'static str, String>;
 
@@ -198,6 +201,12 @@ fn with_engine(
             counted(steps, &format!("{prefix}{name}, sampled"), strict, &scope, folder, |skips| {
                 println!("{} of {} cases", some.len(), all.len());
                 cargo_test(sh, &["--test", name], &some, &env, skips)
+            });
+            let name = "engine_faults";
+            env.insert("LONGSHORE_FAULTS", sample::FAULTS.to_string());
+            counted(steps, &format!("{prefix}{name}, sampled"), strict, &scope, folder, |skips| {
+                let matrix = [MATRIX.to_owned()];
+                cargo_test(sh, &["--test", name], &matrix, &env, skips)
             });
             return Ok(());
         }

@@ -225,9 +225,8 @@ async fn a_start_waits_for_health_by_what_is_told_and_looks_once() {
 
 #[tokio::test]
 async fn a_task_that_did_well_and_ended_at_once_was_started() {
-    let events = || {
-        vec![event(6, "health_status: healthy", ""), event(7, "die", r#""exitCode":"3""#)]
-    };
+    let events =
+        || vec![event(6, "health_status: healthy", ""), event(7, "die", r#""exitCode":"3""#)];
     let stage = stage(vec![stream(events())], |request| {
         request.is("GET /containers/c1/json").then(|| says("starting"))
     })

@@ -1,9 +1,10 @@
 //! A process that owns containers and is there to be killed.
 //!
 //! `longshore-victim ADDRESS APPLICATION RUN_DIR STAGE` goes through the life of a task, prints a
-//! line at each stage, and stays for ever at the one that it was told. At `busy` it runs one task
-//! after the other, four at a time. At `furnished` it has a network and a volume of its own, and a task
-//! on both.
+//! line at each stage, and stays for ever at the one that it was told. On the way to `exited` the task
+//! ends by itself; on the way to `ended` and `closed` it is frozen, let go on and killed. At `reaped` the
+//! victim removes what others left, and at `busy` it runs one task after the other, four at a time. At
+//! `furnished` it has a network and a volume of its own, and a task on both.
 
 use std::error::Error;
 use std::future::pending;
@@ -11,11 +12,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use longshore_docker::DockerDriver;
-use longshore_driver_api::{ByteSize, Driver, DriverExt, Mount, Task, TaskIo};
+use longshore_docker::{DockerDriver, StatsSource};
+use longshore_driver_api::{
+    ByteSize, ContainerExt, Driver, DriverExt, Mount, ReapOptions, Task, TaskIo,
+};
 use longshore_tests::{Setup, config};
 
-const STAGES: &str = "opened, reserved, created, started, frozen, exited, closed, busy, furnished";
+const STAGES: &str = "opened, reaped, reserved, found, created, started, frozen, unfrozen, ended, \
+    exited, closed, busy, furnished";
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -30,6 +34,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut config = config(address, application, Path::new(run_dir));
     // Its death is what matters, and not how long a busy engine takes for an answer.
     config.timeouts.call = Duration::from_secs(20);
+    // So that the engine is asked for statistics.
+    config.stats_source = StatsSource::Engine;
     let driver = DockerDriver::open(config).await?;
     reached("opened", stage).await;
     if stage == "busy" {
@@ -38,12 +44,19 @@ async fn main() -> Result<(), Box<dyn Error>> {
     if stage == "furnished" {
         return be_furnished(&setup, &driver, &format!("{application}-victim")).await;
     }
+    if stage == "reaped" {
+        driver.reap(ReapOptions::new()).await?;
+        reached("reaped", stage).await;
+    }
     let program = if stage == "exited" { ["exit", "0"] } else { ["sleep", "forever"] };
     let (io, _output) = TaskIo::captured();
+    let io = io.stats(|_| {});
     // With a limit of memory the engine is asked about the end.
     let spec = setup.task(program).memory(ByteSize::mib(64)).build()?;
     let container = driver.container(Task::new(spec).io(io))?;
     reached("reserved", stage).await;
+    container.ensure_image().await?;
+    reached("found", stage).await;
     container.create().await?;
     reached("created", stage).await;
     let running = container.start().await?;
@@ -55,7 +68,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     if driver.capabilities().freeze {
         container.freeze().await?;
         reached("frozen", stage).await;
+        container.unfreeze().await?;
+        reached("unfrozen", stage).await;
     }
+    running.cancel();
+    running.wait().await;
+    reached("ended", stage).await;
     container.close().await?;
     reached("closed", stage).await;
     Ok(())

@@ -8,7 +8,16 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::sleep;
 
 use super::Shared;
-use super::reply::Progress;
+use super::fault::Place;
+use super::reply::{Progress, Rest, chunk_size};
+use super::request::position;
+
+/// Bytes that fall within the first line of every head.
+const IN_HEAD: u64 = 12;
+/// The header of an attached stream's frame, whose last four bytes are the payload's length.
+const HEADER: usize = 8;
+/// Bytes that fall within such a header.
+const IN_HEADER: usize = 5;
 
 /// How often a silent client is looked at: no event tells that it has closed both directions.
 const LOOK: Duration = Duration::from_millis(10);
@@ -52,10 +61,78 @@ impl<'a> Answer<'a> {
         Ok(())
     }
 
-    /// Passes its head.
-    pub(super) async fn pass_head(&mut self) -> io::Result<()> {
-        let head = self.head().await?;
-        self.send(&head).await
+    /// Passes what is before that place. `false`: it ended before, and has passed whole.
+    pub(super) async fn pass_to(&mut self, place: Place) -> io::Result<bool> {
+        if place == Place::Head {
+            self.pass(IN_HEAD).await?;
+            return Ok(true);
+        }
+        let mut head = self.head().await?;
+        let rest = self.progress.rest();
+        if rest == Rest::Nothing && place == Place::Within {
+            head.pop();
+        }
+        self.send(&head).await?;
+        let until = match (place, rest) {
+            (_, Rest::Nothing) => return Ok(place == Place::Within),
+            (Place::Frames(count), _) => return self.pass_frames(count).await,
+            (Place::FrameHeader, _) => IN_HEADER,
+            (Place::Within, Rest::Bytes(length)) => usize::try_from(length / 2).unwrap_or(1),
+            (Place::Within, Rest::Chunks) => self.half_of_chunk().await?,
+            (Place::Within, Rest::Stream) => self.half_of_frame().await?,
+            (Place::Head | Place::HeadEnd, _) => return Ok(true),
+        };
+        // One more, which is missing then.
+        if !self.has(until + 1).await? {
+            self.pass(u64::MAX).await?;
+            return Ok(false);
+        }
+        self.pass(until as u64).await?;
+        Ok(true)
+    }
+
+    /// Passes so many frames, once a further one begins.
+    async fn pass_frames(&mut self, count: u32) -> io::Result<bool> {
+        for _ in 0..count {
+            let frame = HEADER + self.payload().await?;
+            self.pass(frame as u64).await?;
+        }
+        self.has(1).await
+    }
+
+    async fn half_of_chunk(&mut self) -> io::Result<usize> {
+        let mut known = 0;
+        loop {
+            if let Some(end) = position(&self.read, b"\r\n") {
+                let size = chunk_size(&self.read[..end + 2]).unwrap_or(0);
+                return Ok(end + 2 + usize::try_from(size / 2).unwrap_or(0));
+            }
+            known += 1;
+            if !self.has(known).await? {
+                return Ok(known);
+            }
+        }
+    }
+
+    async fn half_of_frame(&mut self) -> io::Result<usize> {
+        Ok(HEADER + self.payload().await? / 2)
+    }
+
+    /// How long the payload of the next frame is.
+    async fn payload(&mut self) -> io::Result<usize> {
+        self.has(HEADER).await?;
+        let length = self.read.get(4..HEADER).and_then(|bytes| bytes.try_into().ok());
+        Ok(length.map_or(0, |bytes| u32::from_be_bytes(bytes) as usize))
+    }
+
+    /// Whether so many bytes follow; they are not passed yet.
+    async fn has(&mut self, count: usize) -> io::Result<bool> {
+        while self.read.len() < count {
+            if !self.more().await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Passes the whole of it, and then the same again.
@@ -71,13 +148,16 @@ impl<'a> Answer<'a> {
             self.send(&bytes).await?;
             whole.extend_from_slice(&bytes);
         }
-        self.send(&whole).await
+        self.send(&whole).await?;
+        self.shared.met(self.number);
+        Ok(())
     }
 
     /// Lets the engine answer, and gives the client something else.
     pub(super) async fn instead(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.head().await?;
         self.send(bytes).await?;
+        self.shared.met(self.number);
         self.end().await?;
         self.hold().await
     }

@@ -21,6 +21,9 @@ const GARBAGE: &[u8] = b"\x15\x03\x03\x00\x02\x02\x46\r\n\r\n\0\xff\xfe garbage\
 pub(super) async fn serve(mut client: UnixStream, shared: &Shared) -> io::Result<()> {
     let begun = request::first_line(&mut client).await?;
     let (number, fault) = shared.enter(&request::line(&begun));
+    if fault.is_some_and(Fault::is_sure) {
+        shared.met(number);
+    }
     if fault == Some(Fault::Refuse) {
         // With bytes unread, the client's side is reset.
         return Ok(());
@@ -36,6 +39,11 @@ pub(super) async fn serve(mut client: UnixStream, shared: &Shared) -> io::Result
         Some(Fault::CutThenLate(late)) => {
             drop(client);
             sleep(late).await;
+            unheard(shared, number, &request).await
+        }
+        Some(Fault::CutUntilReleased) => {
+            drop(client);
+            shared.released().await;
             unheard(shared, number, &request).await
         }
         Some(Fault::CutAfterRequest) => {
@@ -84,11 +92,16 @@ async fn both_ways(
         std::future::pending().await
     };
     let mut answer = Answer::new(from_engine, Some(to_client), shared, number);
+    let reached = |there: bool| {
+        if there {
+            shared.met(number);
+        }
+    };
     let downward = async {
         match fault {
             Some(Fault::Stall) => answer.hold().await,
-            Some(Fault::StallAfter(count)) => {
-                answer.pass(count).await?;
+            Some(Fault::StallAt(place)) => {
+                reached(answer.pass_to(place).await?);
                 answer.hold().await
             }
             Some(Fault::Delay(time)) => {
@@ -97,14 +110,14 @@ async fn both_ways(
             }
             Some(Fault::Status500After) => answer.instead(STATUS_500).await,
             Some(Fault::Garbage) => answer.instead(GARBAGE).await,
-            Some(Fault::TruncateReply(count)) => answer.pass(count).await,
-            Some(Fault::CutStream(count)) => {
-                answer.pass_head().await?;
-                answer.pass(count).await
+            Some(Fault::Truncate(place)) => {
+                reached(answer.pass_to(place).await?);
+                Ok(())
             }
-            Some(Fault::HalfClose(count)) => {
-                answer.pass(count).await?;
+            Some(Fault::HalfClose(place)) => {
+                let there = answer.pass_to(place).await?;
                 answer.end().await?;
+                reached(there);
                 answer.hold().await
             }
             Some(Fault::DuplicateReply) => {

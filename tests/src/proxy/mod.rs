@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 
-pub use fault::Fault;
+pub use fault::{Fault, Place};
 pub use script::Script;
 pub use step::Step;
 
@@ -35,8 +35,10 @@ pub struct Passed {
     pub nth: u32,
     /// Its first line.
     pub line: String,
-    /// What was done to it.
+    /// What was to be done to it.
     pub fault: Option<Fault>,
+    /// Whether that was done: an answer may end before the place where it was to break.
+    pub met: bool,
     /// The engine's status, if the engine got the request and its answer came this far.
     pub status: Option<u16>,
     /// When it came.
@@ -59,8 +61,8 @@ pub struct FaultProxy {
 struct Shared {
     engine: PathBuf,
     state: Mutex<State>,
-    /// The number of requests so far, for those who wait for one.
-    requests: watch::Sender<usize>,
+    /// Told of each change of the state.
+    changes: watch::Sender<()>,
 }
 
 #[derive(Debug)]
@@ -68,6 +70,7 @@ struct State {
     script: Script,
     counts: Counts,
     log: Vec<Passed>,
+    is_released: bool,
 }
 
 impl FaultProxy {
@@ -77,13 +80,14 @@ impl FaultProxy {
     ///
     /// The socket could not be made.
     pub fn start(engine: impl Into<PathBuf>, script: Script) -> io::Result<Self> {
-        let state = State { script, counts: Counts::default(), log: Vec::new() };
+        let state =
+            State { script, counts: Counts::default(), log: Vec::new(), is_released: false };
         let proxy = Self {
             folder: tempfile::Builder::new().prefix("longshore-proxy-").tempdir()?,
             shared: Arc::new(Shared {
                 engine: engine.into(),
                 state: Mutex::new(state),
-                requests: watch::Sender::new(0),
+                changes: watch::Sender::new(()),
             }),
             accepting: Mutex::new(None),
         };
@@ -121,9 +125,24 @@ impl FaultProxy {
 
     /// Waits until the `nth` request of a kind has come, from 1.
     pub async fn reached(&self, step: Step, nth: u32) {
-        let mut requests = self.shared.requests.subscribe();
-        // The sender lives as long as the proxy does, so waiting cannot fail.
-        let _ = requests.wait_for(|_| self.count(step) >= nth).await;
+        self.shared.until(|state| state.counts.of(step) >= nth).await;
+    }
+
+    /// Waits until the engine has answered the first request of a kind, whoever hears it.
+    pub async fn answered(&self, step: Step) {
+        let is_it = |passed: &Passed| passed.step == step && passed.status.is_some();
+        self.shared.until(|state| state.log.iter().any(is_it)).await;
+    }
+
+    /// Lets the engine have what was kept from it for the time being.
+    pub fn release(&self) {
+        self.shared.state().is_released = true;
+        self.shared.changed();
+    }
+
+    /// Waits until a fault was done to a request of a kind.
+    pub async fn met(&self, step: Step) {
+        self.shared.until(|state| state.log.iter().any(|it| it.step == step && it.met)).await;
     }
 
     /// Goes away as an engine does that is killed: connections are cut, and nobody listens.
@@ -180,15 +199,48 @@ impl Shared {
         let nth = state.counts.next(step);
         let fault = state.script.fault(step, nth);
         let line = line.to_owned();
-        state.log.push(Passed { step, nth, line, fault, status: None, at: Instant::now() });
+        state.log.push(Passed {
+            step,
+            nth,
+            line,
+            fault,
+            met: false,
+            status: None,
+            at: Instant::now(),
+        });
         let number = state.log.len() - 1;
         drop(state);
-        self.requests.send_modify(|requests| *requests += 1);
+        self.changed();
         (number, fault)
     }
 
+    fn met(&self, number: usize) {
+        self.state().log[number].met = true;
+        self.changed();
+    }
+
     fn answered(&self, number: usize, status: u16) {
-        self.state().log[number].status = Some(status);
+        let before = self.state().log[number].status.replace(status);
+        if before.is_none() {
+            self.changed();
+        }
+    }
+
+    async fn released(&self) {
+        self.until(|state| state.is_released).await;
+    }
+
+    fn changed(&self) {
+        self.changes.send_replace(());
+    }
+
+    /// Waits until the state is so.
+    async fn until(&self, is_so: impl Fn(&State) -> bool) {
+        let mut changes = self.changes.subscribe();
+        while !is_so(&self.state()) {
+            // The sender lives as long as this does, so waiting cannot fail.
+            let _ = changes.changed().await;
+        }
     }
 }
 

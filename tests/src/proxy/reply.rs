@@ -10,6 +10,16 @@ pub(super) struct Progress {
     state: State,
 }
 
+/// What follows an answer's head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rest {
+    Nothing,
+    Bytes(u64),
+    Chunks,
+    /// It ends with the connection, and may be in frames.
+    Stream,
+}
+
 #[derive(Debug, Default)]
 enum State {
     #[default]
@@ -87,6 +97,16 @@ impl Progress {
         self.status
     }
 
+    /// What is to come after the head, once that is read.
+    pub(super) fn rest(&self) -> Rest {
+        match &self.state {
+            State::Length(length) => Rest::Bytes(*length),
+            State::Size(_) => Rest::Chunks,
+            State::Done if self.status != Some(101) => Rest::Nothing,
+            _ => Rest::Stream,
+        }
+    }
+
     /// Whether the answer is over. One that hands the connection over is so after its head.
     pub(super) fn is_done(&self) -> bool {
         matches!(self.state, State::Done)
@@ -108,7 +128,8 @@ impl Progress {
     }
 }
 
-fn chunk_size(line: &[u8]) -> Option<u64> {
+/// The size in a chunk's first line, which ends with a line break.
+pub(super) fn chunk_size(line: &[u8]) -> Option<u64> {
     let end = position(line, b"\r\n")?;
     let text = std::str::from_utf8(&line[..end]).ok()?;
     u64::from_str_radix(text.split(';').next()?.trim(), 16).ok()
@@ -141,6 +162,23 @@ mod tests {
         assert_eq!(ends(&text[..text.len() - 5]), (head.len(), None, Some(200)));
         let trailer = format!("{head}0\r\nA: b\r\n\r\n");
         assert_eq!(ends(&trailer).1, Some(trailer.len()));
+    }
+
+    #[test]
+    fn what_follows_a_head_is_known_from_it() {
+        let table = [
+            ("HTTP/1.1 204 No Content\r\n\r\n", Rest::Nothing),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", Rest::Nothing),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n", Rest::Bytes(7)),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", Rest::Chunks),
+            ("HTTP/1.1 101 UPGRADED\r\nUpgrade: tcp\r\n\r\n", Rest::Stream),
+            ("HTTP/1.1 200 OK\r\n\r\n", Rest::Stream),
+        ];
+        for (head, rest) in table {
+            let mut progress = Progress::default();
+            progress.follow_head(head.as_bytes());
+            assert_eq!(progress.rest(), rest, "{head}");
+        }
     }
 
     #[test]

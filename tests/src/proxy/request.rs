@@ -4,6 +4,8 @@ use std::io;
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 
+use super::reply::chunk_size;
+
 /// More than any request of a driver's has.
 const LONGEST_HEAD: usize = 64 * 1024;
 
@@ -17,7 +19,7 @@ pub(super) async fn first_line(from: &mut (impl AsyncRead + Unpin)) -> io::Resul
 }
 
 /// Reads the rest of a request that [`first_line`] began: its head, and the body that its
-/// `Content-Length` announces.
+/// `Content-Length` announces or that comes in chunks.
 pub(super) async fn rest(
     from: &mut (impl AsyncRead + Unpin),
     begun: Vec<u8>,
@@ -30,6 +32,10 @@ pub(super) async fn rest(
         more(from, &mut bytes).await?;
     };
     let head = String::from_utf8_lossy(&bytes[..end]);
+    if header(&head, "transfer-encoding").is_some_and(|value| value == "chunked") {
+        chunks(from, &mut bytes, end).await?;
+        return Ok(bytes);
+    }
     let length = header(&head, "content-length").and_then(|text| text.parse().ok()).unwrap_or(0);
     let whole: usize = end + length;
     if bytes.len() < whole {
@@ -38,6 +44,39 @@ pub(super) async fn rest(
         from.read_exact(&mut bytes[begun..]).await?;
     }
     Ok(bytes)
+}
+
+/// Reads chunks that begin at `at`, to the last one.
+async fn chunks(
+    from: &mut (impl AsyncRead + Unpin),
+    bytes: &mut Vec<u8>,
+    mut at: usize,
+) -> io::Result<()> {
+    loop {
+        let Some(line) = position(&bytes[at..], b"\r\n") else {
+            body(from, bytes).await?;
+            continue;
+        };
+        let size = chunk_size(&bytes[at..at + line + 2]);
+        let size = size.and_then(|size| usize::try_from(size).ok());
+        let size = size.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "no chunk"))?;
+        // Its line, itself, and a line break. No client here sends trailers.
+        let end = at + line + 2 + size + 2;
+        while bytes.len() < end {
+            body(from, bytes).await?;
+        }
+        if size == 0 {
+            return Ok(());
+        }
+        at = end;
+    }
+}
+
+async fn body(from: &mut (impl AsyncRead + Unpin), bytes: &mut Vec<u8>) -> io::Result<()> {
+    match from.read_buf(bytes).await? {
+        0 => Err(io::ErrorKind::UnexpectedEof.into()),
+        _ => Ok(()),
+    }
 }
 
 /// The text of the first line.
@@ -93,6 +132,18 @@ mod tests {
         let request = rest(&mut from, begun).await.unwrap();
         assert!(request.ends_with(b"\r\n\r\nab\r\nc"));
         assert_eq!(from, b"rest");
+    }
+
+    #[tokio::test]
+    async fn a_body_in_chunks_is_read_to_its_last_one() {
+        let whole = b"PUT /x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nab\n\r\nA\r\n0123456789\r\n0\r\n\r\n";
+        let mut from = &whole[..];
+        let begun = first_line(&mut from).await.unwrap();
+        assert_eq!(rest(&mut from, begun).await.unwrap(), whole);
+        let mut from = &whole[..whole.len() - 1];
+        let begun = first_line(&mut from).await.unwrap();
+        let error = rest(&mut from, begun).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
     }
 
     #[tokio::test]

@@ -43,6 +43,24 @@ pub enum Step {
     Stats,
     /// What the engine has kept of a container's output.
     Logs,
+    /// Make a further process in a container.
+    ExecCreate,
+    /// Start a further process, with its streams.
+    ExecStart,
+    /// Look at a further process.
+    ExecInspect,
+    /// Set the size of a further process's terminal.
+    ExecResize,
+    /// Put an archive into a container.
+    ArchiveIn,
+    /// Get an archive out of a container.
+    ArchiveOut,
+    /// Look whether a path is in a container.
+    Stat,
+    /// In what a container's files differ from its image's.
+    Changes,
+    /// Put a container on a network.
+    Connect,
     /// Remove a container.
     Remove,
     /// Anything else.
@@ -72,6 +90,14 @@ impl Step {
             ("GET", ["containers", _, "json"]) => Self::Inspect,
             ("GET", ["containers", _, "stats"]) => Self::Stats,
             ("GET", ["containers", _, "logs"]) => Self::Logs,
+            ("GET", ["containers", _, "changes"]) => Self::Changes,
+            ("PUT", ["containers", _, "archive"]) => Self::ArchiveIn,
+            ("GET", ["containers", _, "archive"]) => Self::ArchiveOut,
+            ("HEAD", ["containers", _, "archive"]) => Self::Stat,
+            ("POST", ["exec", _, "start"]) => Self::ExecStart,
+            ("POST", ["exec", _, "resize"]) => Self::ExecResize,
+            ("GET", ["exec", _, "json"]) => Self::ExecInspect,
+            ("POST", ["networks", _, "connect"]) => Self::Connect,
             ("POST", ["containers", _, what]) => match *what {
                 "attach" => Self::Attach,
                 "wait" => Self::Wait,
@@ -81,6 +107,7 @@ impl Step {
                 "pause" => Self::Pause,
                 "unpause" => Self::Unpause,
                 "resize" => Self::Resize,
+                "exec" => Self::ExecCreate,
                 _ => Self::Other,
             },
             _ => Self::Other,
@@ -131,6 +158,15 @@ mod tests {
             ("POST /containers/0f/resize?h=1&w=2 HTTP/1.1", Step::Resize),
             ("GET /containers/0f/stats?stream=1 HTTP/1.1", Step::Stats),
             ("GET /containers/0f/logs?follow=1 HTTP/1.1", Step::Logs),
+            ("GET /containers/0f/changes HTTP/1.1", Step::Changes),
+            ("PUT /containers/0f/archive?path=%2F HTTP/1.1", Step::ArchiveIn),
+            ("GET /containers/0f/archive?path=%2Ff HTTP/1.1", Step::ArchiveOut),
+            ("HEAD /containers/0f/archive?path=%2Ff HTTP/1.1", Step::Stat),
+            ("POST /containers/0f/exec HTTP/1.1", Step::ExecCreate),
+            ("POST /exec/0f/start HTTP/1.1", Step::ExecStart),
+            ("POST /exec/0f/resize?h=1&w=2 HTTP/1.1", Step::ExecResize),
+            ("GET /exec/0f/json HTTP/1.1", Step::ExecInspect),
+            ("POST /networks/n/connect HTTP/1.1", Step::Connect),
             ("DELETE /v1.41/containers/0f?force=1 HTTP/1.1", Step::Remove),
             ("POST /vault/containers HTTP/1.1", Step::Other),
             ("", Step::Other),

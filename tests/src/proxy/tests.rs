@@ -8,11 +8,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::time::{Instant, timeout};
 
-use super::{Fault, FaultProxy, Script, Step};
+use super::{Fault, FaultProxy, Place, Script, Step};
 
 const ANSWER: &[u8] = b"HTTP/1.1 201 Created\r\nContent-Length: 12\r\n\r\n{\"Id\":\"0f\"}\n";
 const SWITCH: &[u8] = b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n";
 const CREATE: &str = "POST /v1.41/containers/create?name=x";
+const INSPECT: &str = "GET /v1.41/containers/0f/json";
 const ATTACH: &str = "POST /v1.41/containers/0f/attach?stream=1";
 
 /// Answers a create; an attach it hands over, sends a frame, and echoes what comes to its end.
@@ -24,6 +25,12 @@ struct Engine {
 
 impl Engine {
     fn start() -> Self {
+        Self::answering("")
+    }
+
+    /// Answers so to anything that it does not know.
+    fn answering(other: &str) -> Self {
+        let other = other.to_owned();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("real.sock");
         let listener = UnixListener::bind(&path).unwrap();
@@ -31,7 +38,7 @@ impl Engine {
         let log = Arc::clone(&seen);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(answer(stream, Arc::clone(&log)));
+                tokio::spawn(answer(stream, Arc::clone(&log), other.clone()));
             }
         });
         Self { _folder: folder, path, seen }
@@ -48,7 +55,11 @@ impl Engine {
     }
 }
 
-async fn answer(mut stream: UnixStream, log: Arc<Mutex<Vec<String>>>) -> std::io::Result<()> {
+async fn answer(
+    mut stream: UnixStream,
+    log: Arc<Mutex<Vec<String>>>,
+    other: String,
+) -> std::io::Result<()> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(stream.read_u8().await?);
@@ -63,6 +74,9 @@ async fn answer(mut stream: UnixStream, log: Arc<Mutex<Vec<String>>>) -> std::io
         stream.read_to_end(&mut bytes).await?;
         stream.write_all(&bytes).await?;
         return Ok(());
+    }
+    if step != Step::Create {
+        return stream.write_all(other.as_bytes()).await;
     }
     let mut body = [0; 2];
     stream.read_exact(&mut body).await?;
@@ -169,6 +183,19 @@ async fn the_engine_gets_a_request_whose_answer_is_lost() {
 }
 
 #[tokio::test]
+async fn a_request_is_kept_from_the_engine_until_it_is_released() {
+    let engine = Engine::start();
+    let script = Script::new().once(Step::Create, Fault::CutUntilReleased);
+    let proxy = FaultProxy::start(&engine.path, script).unwrap();
+    assert_eq!(read(&mut send(&proxy, CREATE).await, END).await, Came::All(vec![]));
+    assert!(timeout(SILENCE, proxy.answered(Step::Create)).await.is_err());
+    assert_eq!(engine.seen(), 0);
+    proxy.release();
+    timeout(LONG, proxy.answered(Step::Create)).await.unwrap();
+    assert_eq!((engine.seen(), proxy.log()[0].status), (1, Some(201)));
+}
+
+#[tokio::test]
 async fn an_answer_is_replaced_after_the_engine_has_given_its_own() {
     let came = create_under(Fault::Status500After, END, 1).await;
     assert!(matches!(&came, Came::All(bytes) if bytes.starts_with(b"HTTP/1.1 500 ")), "{came:?}");
@@ -179,36 +206,78 @@ async fn an_answer_is_replaced_after_the_engine_has_given_its_own() {
 #[tokio::test]
 async fn an_answer_is_cut_at_the_byte_that_was_asked_for() {
     let part = |count| ANSWER[..count].to_vec();
-    assert_eq!(create_under(Fault::TruncateReply(10), END, 1).await, Came::All(part(10)));
-    assert_eq!(create_under(Fault::HalfClose(10), END, 1).await, Came::All(part(10)));
-    assert_eq!(create_under(Fault::StallAfter(10), 10, 1).await, Came::Hangs(part(10)));
-    let whole = ANSWER.len();
-    assert_eq!(create_under(Fault::StallAfter(10_000), whole, 1).await, Came::Hangs(part(whole)));
-    let head = whole - 12;
-    assert_eq!(create_under(Fault::CutStream(5), END, 1).await, Came::All(part(head + 5)));
+    let head = ANSWER.len() - 12;
+    for (place, count) in [(Place::Head, 12), (Place::HeadEnd, head), (Place::Within, head + 6)] {
+        let came = |fault| create_under(fault, count, 1);
+        assert_eq!(came(Fault::Truncate(place)).await, Came::All(part(count)));
+        assert_eq!(came(Fault::HalfClose(place)).await, Came::All(part(count)));
+        assert_eq!(came(Fault::StallAt(place)).await, Came::Hangs(part(count)));
+    }
+}
+
+#[tokio::test]
+async fn an_answer_is_cut_within_its_first_chunk_or_its_bare_head() {
+    let chunk = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n";
+    let chunked = format!("{chunk}abcd\r\n0\r\n\r\n");
+    let bare = "HTTP/1.1 204 No Content\r\nServer: x\r\n\r\n";
+    for (answer, expected) in
+        [(chunked.as_str(), format!("{chunk}ab")), (bare, bare[..bare.len() - 1].to_owned())]
+    {
+        let engine = Engine::answering(answer);
+        let script = Script::new().once(Step::Inspect, Fault::Truncate(Place::Within));
+        let proxy = FaultProxy::start(&engine.path, script).unwrap();
+        let mut stream = send(&proxy, INSPECT).await;
+        assert_eq!(read(&mut stream, END).await, Came::All(expected.into_bytes()));
+        assert!(proxy.log()[0].met);
+    }
 }
 
 #[tokio::test]
 async fn a_half_closed_answer_leaves_the_other_direction_open() {
     let engine = Engine::start();
-    let script = Script::new().once(Step::Attach, Fault::HalfClose(70));
+    let script = Script::new().once(Step::Attach, Fault::HalfClose(Place::Within));
     let proxy = FaultProxy::start(&engine.path, script).unwrap();
     let mut stream = send(&proxy, ATTACH).await;
-    let came = read(&mut stream, END).await;
-    assert!(matches!(&came, Came::All(bytes) if bytes.len() == 70), "{came:?}");
+    let expected = [SWITCH, b"\x01\0\0\0\0\0\0\x05he"].concat();
+    assert_eq!(read(&mut stream, END).await, Came::All(expected));
     tokio::time::sleep(SILENCE).await;
     stream.write_all(b"still heard").await.unwrap();
 }
 
 #[tokio::test]
-async fn a_stream_is_cut_within_a_frame() {
+async fn a_stream_is_cut_at_the_place_that_was_asked_for() {
+    let frame = b"\x01\0\0\0\0\0\0\x05hello";
+    let table = [
+        (Place::HeadEnd, 0),
+        (Place::FrameHeader, 5),
+        (Place::Within, 10),
+        (Place::Frames(1), frame.len()),
+    ];
+    for (place, count) in table {
+        let engine = Engine::start();
+        let script = Script::new().once(Step::Attach, Fault::Truncate(place));
+        let proxy = FaultProxy::start(&engine.path, script).unwrap();
+        let mut stream = send(&proxy, ATTACH).await;
+        // What the engine echoes is the next frame.
+        stream.write_all(frame).await.unwrap();
+        stream.shutdown().await.unwrap();
+        let expected = [SWITCH, &frame[..count]].concat();
+        assert_eq!(read(&mut stream, END).await, Came::All(expected), "{place:?}");
+        timeout(LONG, proxy.met(Step::Attach)).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_fault_that_had_nothing_to_break_was_not_met() {
     let engine = Engine::start();
-    let proxy =
-        FaultProxy::start(&engine.path, Script::new().once(Step::Attach, Fault::CutStream(10)))
-            .unwrap();
+    let script = Script::new().once(Step::Attach, Fault::Truncate(Place::Frames(1)));
+    let proxy = FaultProxy::start(&engine.path, script).unwrap();
     let mut stream = send(&proxy, ATTACH).await;
-    let expected = [SWITCH, b"\x01\0\0\0\0\0\0\x05he"].concat();
+    stream.shutdown().await.unwrap();
+    let expected = [SWITCH, b"\x01\0\0\0\0\0\0\x05hello"].concat();
     assert_eq!(read(&mut stream, END).await, Came::All(expected));
+    let passed = proxy.log().remove(0);
+    assert!(passed.fault.is_some() && !passed.met);
 }
 
 #[tokio::test]

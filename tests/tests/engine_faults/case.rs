@@ -5,10 +5,12 @@ use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
-use longshore_tests::{Fault, Script, Step};
+use longshore_tests::{Fault, Place, Script, Step};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
+
+use crate::expect::is_past_head;
 
 /// What the caller does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -19,7 +21,7 @@ pub(crate) enum Action {
     Drop,
     /// Closes the container at the moment of the fault.
     Close,
-    /// Cancels the task once it runs.
+    /// Cancels the task once it runs, or the further process.
     Cancel,
     /// Has given the task a timeout.
     Deadline,
@@ -42,6 +44,8 @@ pub(crate) enum Often {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Case {
     pub(crate) step: Step,
+    /// Whether the start waits until the task does well.
+    pub(crate) health: bool,
     pub(crate) fault: Fault,
     pub(crate) often: Often,
     pub(crate) action: Action,
@@ -52,27 +56,47 @@ const AROUND: [Step; 3] = [Step::Version, Step::Info, Step::List];
 /// Steps that every task goes through.
 const THROUGH: [Step; 7] =
     [Step::Image, Step::Create, Step::Attach, Step::Wait, Step::Start, Step::Inspect, Step::Remove];
+/// Steps of a further process.
+pub(crate) const EXEC: [Step; 3] = [Step::ExecCreate, Step::ExecStart, Step::ExecInspect];
 
-/// Numbers of bytes are chosen so that they fall within the engine's head (20), within its body or
-/// a frame (250: an attached stream's head has 109 bytes, a wait's 205).
-const FAULTS: [Fault; 17] = [
+/// What can happen to every answer.
+const FAULTS: [Fault; 16] = [
     Fault::Refuse,
     Fault::CutBeforeRequest,
     Fault::CutThenLate(Duration::from_millis(400)),
     Fault::CutAfterRequest,
     Fault::Stall,
     Fault::StallBefore,
-    Fault::StallAfter(250),
+    Fault::StallAt(Place::Within),
     Fault::Delay(Duration::from_millis(300)),
     Fault::Status500,
     Fault::Status500After,
-    Fault::TruncateReply(20),
-    Fault::TruncateReply(250),
-    Fault::HalfClose(20),
-    Fault::HalfClose(250),
-    Fault::CutStream(5),
+    Fault::Truncate(Place::Head),
+    Fault::Truncate(Place::Within),
+    Fault::HalfClose(Place::Head),
+    Fault::HalfClose(Place::Within),
     Fault::Garbage,
     Fault::DuplicateReply,
+];
+/// What can happen to an answer with something behind its head.
+const WITH_BODY: [Fault; 2] = [Fault::Truncate(Place::HeadEnd), Fault::HalfClose(Place::HeadEnd)];
+/// What can happen to attached streams.
+const FRAMED: [Fault; 4] = [
+    Fault::Truncate(Place::FrameHeader),
+    Fault::Truncate(Place::Frames(1)),
+    Fault::HalfClose(Place::Frames(1)),
+    Fault::HalfClose(Place::Frames(2)),
+];
+/// Steps whose answer ends with its head.
+const BARE: [Step; 8] = [
+    Step::Start,
+    Step::Kill,
+    Step::Pause,
+    Step::Unpause,
+    Step::Remove,
+    Step::Resize,
+    Step::Connect,
+    Step::ArchiveIn,
 ];
 
 impl Case {
@@ -81,20 +105,29 @@ impl Case {
         use Action::{Cancel, Close, Deadline, Drop, Freeze, Stop, Wait};
         let around = AROUND.map(|step| (step, vec![Wait]));
         let through = THROUGH.map(|step| (step, vec![Wait, Drop, Close, Cancel, Deadline]));
+        let exec = EXEC.map(|step| (step, vec![Wait, Drop, Close, Cancel, Deadline]));
         let special = [
             (Step::Kill, vec![Drop, Close, Cancel, Deadline, Stop]),
             (Step::Wait, vec![Stop, Freeze]),
-            (Step::Events, vec![Wait, Cancel, Deadline, Stop]),
-            (Step::Stats, vec![Wait]),
-            (Step::Pause, vec![Freeze, Drop, Close]),
-            (Step::Unpause, vec![Freeze, Drop, Close]),
+            (Step::Events, vec![Wait, Drop, Close, Cancel, Deadline, Stop]),
+            (Step::Stats, vec![Wait, Drop, Close]),
+            (Step::Pause, vec![Freeze, Drop, Close, Deadline]),
+            (Step::Unpause, vec![Freeze, Drop, Close, Deadline]),
+            (Step::ArchiveIn, vec![Wait, Drop, Close]),
+            (Step::ArchiveOut, vec![Wait, Drop, Close]),
+            (Step::Connect, vec![Wait, Drop, Close]),
+            (Step::Resize, vec![Wait, Drop, Close]),
+            (Step::Pull, vec![Wait, Drop, Close]),
         ];
+        let healthy = [Step::Events, Step::Inspect].map(|step| (step, vec![Wait, Drop, Close]));
+        let plain = around.into_iter().chain(through).chain(exec).chain(special);
+        let steps = plain.map(|it| (it, false)).chain(healthy.map(|it| (it, true)));
         let mut cases = Vec::new();
-        for (step, actions) in around.into_iter().chain(through).chain(special) {
+        for ((step, actions), health) in steps {
             for action in actions {
-                for fault in FAULTS {
+                for fault in faults(step) {
                     for often in [Often::Once, Often::UntilClose] {
-                        cases.push(Self { step, fault, often, action });
+                        cases.push(Self { step, health, fault, often, action });
                     }
                 }
             }
@@ -104,19 +137,21 @@ impl Case {
 
     /// The fault as the proxy does it.
     pub(crate) fn script(&self) -> Script {
-        match self.often {
+        let script = match self.often {
             Often::Once => Script::new().once(self.step, self.fault),
             Often::UntilClose => Script::new().always(self.step, self.fault),
+        };
+        // What an engine tells by itself comes before the answer to a wait, which then is not heard.
+        let relies_on_it = is_past_head(self.fault) || self.fault == Fault::DuplicateReply;
+        if self.step == Step::Wait && relies_on_it {
+            return script.always(Step::Events, Fault::Refuse);
         }
+        script
     }
 
-    /// Whether the fault changes no more than the time that something takes.
-    pub(crate) fn is_harmless(&self) -> bool {
-        matches!(self.fault, Fault::Delay(_))
-            // A complete answer is read to its end; what follows it is nobody's.
-            || (self.fault == Fault::DuplicateReply && self.step != Step::Attach)
-            // Nothing depends on what the engine tells by itself.
-            || self.step == Step::Events
+    /// What is broken, as figures are sorted by.
+    pub(crate) fn place(&self) -> String {
+        format!("{}{}", if self.health { "health: " } else { "" }, self.step)
     }
 
     /// Randomness of its own, the same in every run with the same seed.
@@ -127,9 +162,24 @@ impl Case {
     }
 }
 
+fn faults(step: Step) -> Vec<Fault> {
+    let mut faults = FAULTS.to_vec();
+    if !BARE.contains(&step) {
+        faults.extend(WITH_BODY);
+    }
+    if matches!(step, Step::Attach | Step::ExecStart) {
+        faults.extend(FRAMED);
+    }
+    if matches!(step, Step::Events | Step::Stats) {
+        // There is no end after which it could come again.
+        faults.retain(|fault| *fault != Fault::DuplicateReply);
+    }
+    faults
+}
+
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}/{:?}/{:?}", self.step, self.fault, self.often, self.action)
+        write!(f, "{}/{}/{:?}/{:?}", self.place(), self.fault, self.often, self.action)
     }
 }
 
@@ -139,10 +189,10 @@ pub(crate) fn sample(mut cases: Vec<Case>, count: usize, seed: u64) -> Vec<Case>
     let mut covered = BTreeSet::new();
     let (first, rest): (Vec<_>, Vec<_>) = cases.into_iter().partition(|case| {
         let parts = [
-            case.step.to_string(),
+            case.place(),
             case.fault.to_string(),
             format!("{:?}", case.action),
-            format!("{}{:?}", case.step, case.action),
+            format!("{}{:?}", case.place(), case.action),
         ];
         // Every part counts, so that none is left out by an early answer.
         parts.into_iter().filter(|part| covered.insert(part.clone())).count() > 0
@@ -158,10 +208,14 @@ pub(crate) fn sample(mut cases: Vec<Case>, count: usize, seed: u64) -> Vec<Case>
 pub(crate) enum Program {
     /// Writes to both streams and ends.
     Quick,
+    /// Writes to both streams, in many frames, and ends before a second has passed.
+    Brisk,
     /// Writes to both streams for some seconds.
     Slow,
     /// Writes what it reads.
     Fed,
+    /// Writes the file that was copied to it.
+    Reads,
     /// Ends with code 7.
     Fails,
     /// Never ends by itself.
@@ -172,18 +226,39 @@ impl Program {
     /// One that suits a case.
     pub(crate) fn of(case: &Case, rng: &mut StdRng) -> Self {
         match case.action {
+            _ if case.health || EXEC.contains(&case.step) => Self::Sleeps,
             Action::Wait | Action::Drop | Action::Close => {
                 let programs: &[Self] = match case.step {
+                    Step::Attach if case.fault.is_between_frames() => &[Self::Brisk, Self::Slow],
                     // Whether a stream was cut shows only while its task lives.
                     Step::Attach => &[Self::Quick, Self::Slow, Self::Fed],
-                    Step::Pause | Step::Unpause | Step::Kill => &[Self::Sleeps],
+                    Step::Pause | Step::Unpause | Step::Kill | Step::Resize => &[Self::Sleeps],
                     // The engine gives the first figures after a second.
+                    Step::Stats if case.action == Action::Wait && case.often == Often::Once => {
+                        &[Self::Sleeps]
+                    }
                     Step::Stats => &[Self::Slow],
+                    Step::ArchiveIn | Step::ArchiveOut => &[Self::Reads],
                     _ => &[Self::Quick, Self::Fed, Self::Fails],
                 };
                 programs[rng.random_range(0..programs.len())]
             }
+            // So that there is something to break.
+            Action::Cancel | Action::Deadline if case.step == Step::Attach => Self::Slow,
             Action::Cancel | Action::Deadline | Action::Stop | Action::Freeze => Self::Sleeps,
         }
+    }
+
+    /// That of a further process.
+    pub(crate) fn of_exec(case: &Case, rng: &mut StdRng) -> Self {
+        let programs: &[Self] = match case.action {
+            Action::Cancel | Action::Deadline => &[Self::Slow],
+            _ if case.step == Step::ExecStart && case.fault.is_between_frames() => {
+                &[Self::Brisk, Self::Slow]
+            }
+            _ if case.step == Step::ExecStart => &[Self::Quick, Self::Slow, Self::Fed],
+            _ => &[Self::Quick, Self::Fed],
+        };
+        programs[rng.random_range(0..programs.len())]
     }
 }

@@ -5,7 +5,7 @@ use longshore_driver_api::{
     TaskIo, TtySize,
 };
 use longshore_testee::{STDOUT, pattern};
-use longshore_tests::{FaultProxy, Step};
+use longshore_tests::{Fault, FaultProxy, Step};
 
 use crate::act::{FILE, OUT, Play};
 use crate::case::{Action, EXEC, Often, Program};
@@ -125,12 +125,20 @@ impl Play {
         problems.into_iter().for_each(|problem| self.says(format!("process: {problem}")));
     }
 
+    fn loses_streams(&self) -> bool {
+        let broken = matches!(self.case.fault, Fault::Truncate(_) | Fault::HalfClose(_))
+            || self.case.fault == Fault::DuplicateReply;
+        self.case.step == Step::ExecStart && broken
+    }
+
     fn may_end_so(&self, exit: &Exit) -> bool {
         let lost = self.case.step == Step::ExecInspect && self.case.often == Often::UntilClose;
         match (self.case.action, &exit.outcome) {
             (_, Outcome::Lost) => lost && EXEC.contains(&self.case.step),
             (Action::Cancel, outcome) => *outcome == Outcome::Cancelled,
             (Action::Close, Outcome::Cancelled) => true,
+            // An engine ends a process whose connection is cut, and then calls this its code.
+            (_, Outcome::Code(126)) => self.loses_streams(),
             // The end of the task takes it along.
             (Action::Deadline, outcome) => *outcome != Outcome::Code(0),
             (_, outcome) => *outcome == Outcome::Code(0),

@@ -124,9 +124,7 @@ fn created(fault: Fault, seen: Seen) -> Expected {
 /// A start is asked for once. Whether the engine has done it is looked up at once.
 fn started(fault: Fault, seen: Seen) -> Expected {
     match fault {
-        Fault::CutThenLate(_) | Fault::CutAfterRequest => {
-            Expected::Either(ErrorKind::Disconnected)
-        }
+        Fault::CutThenLate(_) | Fault::CutAfterRequest => Expected::Either(ErrorKind::Disconnected),
         _ if seen == Seen::Failure || !fault.may_be_done() => seen.once(),
         _ => Expected::Success,
     }

@@ -2,38 +2,57 @@
 
 use longshore_driver_api::{Captured, ErrorKind, Exit, Outcome, StreamEnd, StreamReport};
 use longshore_testee::{STDERR, STDOUT, pattern};
-use longshore_tests::{Fault, Step};
+use longshore_tests::{Fault, Place, Step};
 
-use crate::act::{ERR, Ended, OUT, Play};
-use crate::case::{Action, Program};
+use crate::act::{Ended, Play};
+use crate::case::{Action, Often, Program};
+use crate::expect::Expected;
 
 /// Everything that is wrong with what the caller was told.
 pub(crate) fn wrong(play: &Play, ended: &Ended, captured: &Captured) -> Vec<String> {
-    let mut problems = Vec::new();
+    let mut problems = play.wrong.lock().expect("nobody panics meanwhile").clone();
+    let expected = expected(play);
     match ended {
         Ended::Dropped => {}
-        Ended::Failed(error) => {
-            let closed = error.kind() == ErrorKind::Closed;
-            if closed && play.case.action != Action::Close {
+        Ended::Failed(error) if error.kind() == ErrorKind::Closed => {
+            if play.case.action != Action::Close {
                 problems.push(format!("closed by nobody: {error}"));
             }
-            if !closed && !may_fail(play) {
-                problems.push(format!("failed without need: {error}"));
+        }
+        Ended::Failed(error) => {
+            let is_timed_out = play.case.action == Action::Deadline
+                && play.case.health
+                && error.kind() == ErrorKind::EndedEarly;
+            let kind = error.kind();
+            match expected {
+                Expected::Failure(wanted) | Expected::Either(wanted) if wanted == kind => {}
+                _ if is_timed_out => {}
+                Expected::Success => problems.push(format!("failed without need: {error}")),
+                _ => problems.push(format!("failed as {kind:?} and not {expected:?}: {error}")),
             }
         }
-        Ended::Exited(exit) => {
-            outcome(play, exit, &mut problems);
-            output(play, exit, captured, &mut problems);
+        Ended::Pulled | Ended::Exited(_) => {
+            if matches!(expected, Expected::Failure(_)) {
+                problems.push(format!("did not end in {expected:?}"));
+            }
         }
+    }
+    if let Ended::Exited(exit) = ended {
+        outcome(play, exit, &mut problems);
+        output(play, exit, captured, &mut problems);
     }
     problems
 }
 
-/// Whether the case may end in an engine's error: one before the task runs, and not one that only
-/// takes time.
-fn may_fail(play: &Play) -> bool {
-    let before = [Step::Image, Step::Create, Step::Attach, Step::Wait, Step::Start];
-    before.contains(&play.case.step) && !play.case.is_harmless()
+/// What the way to the task's start has to end in, by what is broken on it.
+fn expected(play: &Play) -> Expected {
+    let on_the_way = match play.case.step {
+        Step::Image | Step::Pull | Step::Create | Step::Connect | Step::Start => true,
+        Step::Attach | Step::Wait | Step::ArchiveIn | Step::ArchiveOut => true,
+        Step::Inspect | Step::Events => play.case.health,
+        _ => false,
+    };
+    if on_the_way { Expected::of(&play.case) } else { Expected::Success }
 }
 
 fn outcome(play: &Play, exit: &Exit, problems: &mut Vec<String>) {
@@ -48,12 +67,10 @@ fn outcome(play: &Play, exit: &Exit, problems: &mut Vec<String>) {
         Some(expected) => exit.outcome == expected,
         // These cancel before they are dropped or closed.
         None if play.program == Program::Sleeps => exit.outcome == Outcome::Cancelled,
+        // The wait may be broken for ever, and still the engine knows how the task has ended.
         None => {
             exit.outcome == own
                 || (play.case.action == Action::Close && exit.outcome == Outcome::Cancelled)
-                || (exit.outcome == Outcome::Lost
-                    && matches!(play.case.step, Step::Wait | Step::Inspect)
-                    && !play.case.is_harmless())
         }
     };
     if !fits {
@@ -62,23 +79,63 @@ fn outcome(play: &Play, exit: &Exit, problems: &mut Vec<String>) {
 }
 
 fn output(play: &Play, exit: &Exit, captured: &Captured, problems: &mut Vec<String>) {
-    let (out, err) = match play.program {
-        Program::Quick | Program::Slow => (OUT, ERR),
-        Program::Fed => (OUT, 0),
-        Program::Fails | Program::Sleeps => (0, 0),
-    };
     // A task whose input was cut while it ran wrote less, and all of that may have come.
-    let cuts_input = matches!(play.case.fault, Fault::TruncateReply(250) | Fault::CutStream(_));
+    let cuts_input = matches!(play.case.fault, Fault::Truncate(place) if place != Place::Head);
     let wrote_all = matches!(exit.outcome, Outcome::Code(_))
         && !(play.program == Program::Fed && play.case.step == Step::Attach && cuts_input);
     // What was not broken must not be called incomplete.
     let must_be_whole =
         wrote_all && play.case.step != Step::Attach && play.case.action != Action::Close;
+    let wrote = Wrote {
+        bytes: play.bytes,
+        lengths: play.program.lengths(),
+        all: wrote_all,
+        must_be_whole,
+        unseen_cut: has_unseen_cut(play),
+    };
+    check_output(&wrote, exit, captured, problems);
+}
+
+/// Whether a cut may pass for the end of the streams: one between two frames in the last second, or
+/// one each time that they are attached to, before anything comes.
+fn has_unseen_cut(play: &Play) -> bool {
+    let (Fault::Truncate(place) | Fault::HalfClose(place)) = play.case.fault else { return false };
+    let lasts = play.program == Program::Slow;
+    play.case.step == Step::Attach
+        && match place {
+            Place::Frames(_) => !lasts,
+            Place::HeadEnd => !lasts || play.case.often == Often::UntilClose,
+            _ => false,
+        }
+}
+
+/// What a program was to write.
+pub(crate) struct Wrote {
+    /// What the bytes are drawn with.
+    pub(crate) bytes: u64,
+    /// How many, to both streams.
+    pub(crate) lengths: [usize; 2],
+    /// Whether all of them were surely written.
+    pub(crate) all: bool,
+    /// Whether nothing may be said to be missing.
+    pub(crate) must_be_whole: bool,
+    /// Whether some may be missing without the driver's knowing.
+    pub(crate) unseen_cut: bool,
+}
+
+/// Compares what came with what was written, and with what is said of it.
+pub(crate) fn check_output(
+    wrote: &Wrote,
+    exit: &Exit,
+    captured: &Captured,
+    problems: &mut Vec<String>,
+) {
+    let [out, err] = wrote.lengths;
     for (number, name, report, got, length) in [
         (STDOUT, "stdout", exit.output.stdout, captured.stdout(), out),
         (STDERR, "stderr", exit.output.stderr, captured.stderr(), err),
     ] {
-        let expected = pattern(play.bytes, number).bytes_of(length);
+        let expected = pattern(wrote.bytes, number).bytes_of(length);
         let mut say = |what: &str| {
             let have = got.len();
             problems.push(format!("{name}: {what}: {have} of {length} bytes, {report:?}"));
@@ -89,13 +146,15 @@ fn output(play: &Play, exit: &Exit, captured: &Captured, problems: &mut Vec<Stri
         if report.delivered != got.len() as u64 {
             say("the count is wrong");
         }
-        if wrote_all && got.len() < length && !report.is_incomplete() {
+        let is_missing = wrote.all && got.len() < length;
+        let is_unseen = wrote.unseen_cut && report.end == StreamEnd::Unverified;
+        if is_missing && !report.is_incomplete() && !is_unseen {
             say("bytes are missing and that is not said");
         }
-        if is_complete(report) && wrote_all && got.len() != length {
+        if is_complete(report) && wrote.all && got.len() != length {
             say("it is called complete");
         }
-        if must_be_whole && report.is_incomplete() {
+        if wrote.must_be_whole && report.is_incomplete() {
             say("it is called incomplete without need");
         }
     }

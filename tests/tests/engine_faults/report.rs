@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use longshore_tests::{Step, Table};
+use longshore_tests::Table;
 
 use crate::run::Outcome;
 
@@ -46,7 +46,7 @@ impl Report {
         ];
         let mut table = Table::new("Faults of the connection", columns);
         for (step, row) in self.rows() {
-            table.row(row.cells(&step.to_string()));
+            table.row(row.cells(&step));
         }
         table.row(sum.cells("all"));
         table
@@ -60,16 +60,22 @@ impl Report {
         runs.iter().take(5).map(line).collect()
     }
 
-    /// Steps at which hardly a run met its fault: such runs prove nothing.
-    pub(crate) fn idle(&self) -> Vec<Step> {
-        let rows = self.rows().into_iter();
-        rows.filter(|(_, row)| row.met * 2 < row.runs).map(|(step, _)| step).collect()
+    /// Runs whose fault had nothing to do: they prove nothing.
+    pub(crate) fn idle(&self) -> Vec<String> {
+        let idle = self.runs.iter().filter(|run| run.broken == 0);
+        idle.map(|run| run.case.to_string()).collect()
     }
 
-    fn rows(&self) -> BTreeMap<Step, Row> {
-        let mut rows: BTreeMap<Step, Row> = BTreeMap::new();
+    /// Whether that is so of more than one run in fifty, or of half of those at one step.
+    pub(crate) fn is_idle(&self) -> bool {
+        let too_many = self.rows().values().any(|row| row.met * 2 < row.runs);
+        too_many || self.idle().len() * 50 > self.runs.len()
+    }
+
+    fn rows(&self) -> BTreeMap<String, Row> {
+        let mut rows: BTreeMap<String, Row> = BTreeMap::new();
         for run in &self.runs {
-            rows.entry(run.case.step).or_default().add(run);
+            rows.entry(run.case.place()).or_default().add(run);
         }
         rows
     }

@@ -8,24 +8,58 @@ use longshore_driver_api::{Driver, ReapOptions};
 use longshore_tests::{FaultProxy, Setup, Step, application, config};
 use tokio::time::timeout;
 
-use crate::act::{Ended, Play};
+use crate::act::{Ended, HEALTHY, Play};
 use crate::case::Case;
+use crate::expect::Expected;
 use crate::judge;
+use crate::world::World;
 
-/// Opening: two calls, each tried a few times.
-const OPEN: Duration = Duration::from_secs(20);
-/// The task: every call of its life running into its bound, and the longest program.
-const TASK: Duration = Duration::from_secs(45);
-/// More than the driver's own bound for closing.
-const CLOSE: Duration = Duration::from_secs(35);
+/// From one step of a pull to the next.
+const PULL_IDLE: Duration = Duration::from_secs(2);
+/// What closing the driver may take. The connection is whole by then: a call that hangs is made
+/// again.
+const CLOSE: Duration = Duration::from_secs(12);
+/// The longest program, and what a busy machine adds to a healthy life.
+const HEALTHY_LIFE: Duration = Duration::from_secs(3 + 4);
 /// The engine finishes removals after it has answered.
 const SETTLE: Duration = Duration::from_secs(5);
+
+/// Bounds that follow from the driver's own.
+struct Bounds {
+    open: Duration,
+    task: Duration,
+    close: Duration,
+}
+
+impl Bounds {
+    fn of(case: &Case, timeouts: &Timeouts) -> Self {
+        let Timeouts { call, work, engine_gone, close, .. } = *timeouts;
+        let busy = Duration::from_secs(3);
+        let fault = match case.step {
+            // Three attempts, each silent, and the pauses between.
+            Step::Pull => 3 * PULL_IDLE + Duration::from_secs(2),
+            _ if case.health => HEALTHY + call,
+            // Its end is looked for every five seconds while its streams are open; those that stay
+            // open are given up after three. Or a kill, and then its end, is waited for in vain.
+            Step::ExecCreate | Step::ExecStart | Step::ExecInspect => {
+                Duration::from_secs(5 + 3) + work + engine_gone
+            }
+            // Until the figures come.
+            Step::Stats => Duration::from_secs(12),
+            // A call that runs into its bound, a look at what became of it, and a kill that does not
+            // show in time.
+            _ => 2 * work + call,
+        };
+        // Two calls, each of which may run into its bound.
+        Self { open: 2 * call + busy, task: HEALTHY_LIFE + fault, close: close + busy }
+    }
+}
 
 /// What came of a run.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) case: Case,
-    /// Requests that were broken.
+    /// Requests that were broken: none of those that the fault had nothing to do to.
     pub(crate) broken: usize,
     /// What the driver told wrongly.
     pub(crate) wrong: Vec<String>,
@@ -37,7 +71,8 @@ pub(crate) struct Outcome {
 }
 
 /// Runs a case. It never fails: what went wrong is in the outcome.
-pub(crate) async fn run(setup: Setup, case: Case) -> Outcome {
+pub(crate) async fn run(world: &World, case: Case) -> Outcome {
+    let setup = &world.setup;
     let begun = Instant::now();
     let mut outcome = Outcome {
         case,
@@ -58,33 +93,40 @@ pub(crate) async fn run(setup: Setup, case: Case) -> Outcome {
     config.reap_on_open = case.step == Step::List;
     // On an engine of this host its stream would not be needed.
     config.stats_source = StatsSource::Engine;
-    match timeout(OPEN, DockerDriver::open(config.clone())).await {
+    config.timeouts.pull_idle = PULL_IDLE;
+    config.timeouts.close = CLOSE;
+    let bounds = Bounds::of(&case, &config.timeouts);
+    match timeout(bounds.open, DockerDriver::open(config.clone())).await {
         Err(_) => outcome.hangs.push("open".to_owned()),
-        Ok(Err(error)) => {
+        Ok(opened) => {
             let around = matches!(case.step, Step::Version | Step::Info);
-            if !around || case.is_harmless() {
-                outcome.wrong.push(format!("open failed without need: {error}"));
+            let expected = if around { Expected::of(&case) } else { Expected::Success };
+            if !expected.fits(&opened) {
+                let opened = opened.as_ref().map(drop);
+                outcome.wrong.push(format!("open ended in {opened:?} and not in {expected:?}"));
             }
-            proxy.heal();
+            if let Ok(driver) = opened {
+                with_driver(world, &proxy, &driver, &bounds, &mut outcome).await;
+            }
         }
-        Ok(Ok(driver)) => with_driver(&setup, &proxy, &driver, &mut outcome).await,
     }
     proxy.heal();
-    count(&setup, &application, &run_dir, &mut outcome).await;
-    outcome.broken = proxy.log().iter().filter(|passed| passed.fault.is_some()).count();
+    count(setup, &application, &run_dir, &mut outcome).await;
+    outcome.broken = proxy.log().iter().filter(|it| it.met && it.step == case.step).count();
     outcome.took = begun.elapsed();
     outcome
 }
 
 async fn with_driver(
-    setup: &Setup,
+    world: &World,
     proxy: &FaultProxy,
     driver: &DockerDriver,
+    bounds: &Bounds,
     outcome: &mut Outcome,
 ) {
     let case = outcome.case;
-    let play = Play::new(case, &mut case.rng(setup.seed));
-    let acted = timeout(TASK, play.act(setup, driver, proxy)).await;
+    let play = Play::new(case, &mut case.rng(world.setup.seed));
+    let acted = timeout(bounds.task, play.act(world, driver, proxy)).await;
     let samples = play.samples.load(Ordering::SeqCst);
     proxy.heal();
     let reserved = match acted {
@@ -97,7 +139,7 @@ async fn with_driver(
             !matches!(ended, Ended::Failed(_)) || play.closed.times() > 0
         }
     };
-    match timeout(CLOSE, driver.close()).await {
+    match timeout(bounds.close, driver.close()).await {
         Err(_) => outcome.hangs.push("close".to_owned()),
         Ok(Err(error)) => outcome.wrong.push(format!("close: {error}")),
         Ok(Ok(())) => {

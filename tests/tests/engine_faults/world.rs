@@ -2,7 +2,11 @@
 
 use std::io;
 
-use longshore_tests::{Setup, application, push};
+use longshore_docker::DockerDriver;
+use longshore_driver_api::{Capabilities, Driver};
+use longshore_tests::{Setup, Step, application, config, push};
+
+use crate::case::{Case, EXEC};
 
 /// Bytes of the image's layer.
 const LAYER: usize = 64 * 1024;
@@ -14,6 +18,7 @@ pub(crate) struct World {
     pub(crate) networks: [String; 2],
     /// An image that only a registry has at first. None: there is no registry.
     pub(crate) image: Option<String>,
+    can: Capabilities,
 }
 
 impl World {
@@ -31,7 +36,19 @@ impl World {
             }
             Err(_) => None,
         };
-        Ok(Self { setup, networks, image })
+        let can = capabilities(&setup).await;
+        Ok(Self { setup, networks, image, can })
+    }
+
+    /// Whether the engine has what the case is about.
+    pub(crate) fn has(&self, case: &Case) -> bool {
+        match case.step {
+            _ if case.health => self.can.health,
+            step if EXEC.contains(&step) => self.can.exec,
+            Step::Connect => self.can.several_networks,
+            Step::Pull => self.image.is_some(),
+            _ => true,
+        }
     }
 
     /// Leaves nothing behind.
@@ -46,4 +63,14 @@ impl World {
             None => Ok(()),
         }
     }
+}
+
+async fn capabilities(setup: &Setup) -> Capabilities {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let run_dir = folder.path().join("run");
+    let config = config(&setup.engine.address(), &application("faults"), &run_dir);
+    let driver = DockerDriver::open(config).await.expect("the engine is there");
+    let can = driver.capabilities().clone();
+    driver.close().await.expect("it has nothing");
+    can
 }

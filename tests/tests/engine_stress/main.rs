@@ -13,7 +13,7 @@ use longshore_driver_api::{
     Driver, DriverExt, ErrorKind, Exit, Outcome, Result, StreamReport, Task, TaskIo,
 };
 use longshore_testee::{STDERR, STDOUT, pattern};
-use longshore_tests::{Fault, FaultProxy, Script, Setup, Step, Table, application, config};
+use longshore_tests::{Fault, FaultProxy, Place, Script, Setup, Step, Table, application, config};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -47,16 +47,16 @@ fn menu() -> Vec<(Step, Fault)> {
         Fault::Delay(Duration::from_millis(200)),
         Fault::Status500,
         Fault::Status500After,
-        Fault::TruncateReply(30),
-        Fault::HalfClose(150),
+        Fault::Truncate(Place::Head),
+        Fault::HalfClose(Place::Within),
         Fault::Garbage,
         Fault::DuplicateReply,
     ];
     let streams = [
-        (Step::Attach, Fault::CutStream(100)),
-        (Step::Attach, Fault::StallAfter(300)),
-        (Step::Wait, Fault::StallAfter(250)),
-        (Step::Wait, Fault::CutStream(5)),
+        (Step::Attach, Fault::Truncate(Place::Within)),
+        (Step::Attach, Fault::StallAt(Place::Within)),
+        (Step::Wait, Fault::StallAt(Place::Within)),
+        (Step::Wait, Fault::Truncate(Place::HeadEnd)),
     ];
     let all = steps.iter().flat_map(|step| faults.map(|fault| (*step, fault)));
     all.chain(streams).collect()
@@ -154,7 +154,7 @@ async fn many_tasks_over_a_bad_connection_leave_nothing_and_lie_about_nothing() 
         })
         .collect();
     let ran: Vec<Ran> = futures_util::stream::iter(tasks).buffer_unordered(AT_ONCE).collect().await;
-    let faults = proxy.log().iter().filter(|passed| passed.fault.is_some()).count();
+    let faults = proxy.log().iter().filter(|passed| passed.met).count();
     proxy.heal();
     let closed = tokio::time::timeout(Duration::from_secs(60), driver.close()).await;
     closed.expect("closing hangs").expect("nothing is left");
