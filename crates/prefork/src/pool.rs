@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use longshore_driver_api::{
     Chosen, Error, ErrorKind, LeastUsed, NamespaceLease, NamespaceRequest, NamespaceSource,
-    Placeholders, Result, WhenEmpty,
+    NetworkMode, Placeholders, Result, WhenEmpty,
 };
 use parking_lot::Mutex;
 use rand::distr::{Alphanumeric, SampleString};
@@ -214,7 +214,9 @@ impl Inner {
         let (.., slots) = self.desk.look();
         let names = &self.options.networks;
         let has_failed = |name: &&String| {
-            let mut slots = slots.iter().filter(|it| names[it.number % names.len()] == **name);
+            let network = NetworkMode::from(name.as_str());
+            let is_there = |number| self.options.network(number) == network;
+            let mut slots = slots.iter().filter(|slot| is_there(slot.number));
             let mut some = false;
             slots.all(|slot| {
                 some = true;
