@@ -54,7 +54,10 @@ fn by_kind(kind: ErrorKind) -> Option<&'static str> {
     Some(match kind {
         ErrorKind::ImageNotFound => "`longshore ref IMAGE` shows how a name is read",
         ErrorKind::RegistryBusy => "try again later",
-        ErrorKind::NetworkNotFound => "--network takes none, bridge, host or the name of a network",
+        // A task that borrows is on one of the pool's, whatever it asked for.
+        ErrorKind::NetworkNotFound => {
+            "--network takes none, bridge, host or the name of a network; a pool's networks are those in `pre_fork_networks` of the configuration"
+        }
         ErrorKind::LogDriver => {
             "see --log-driver and --log-opt; without them the engine keeps no log"
         }
@@ -103,6 +106,11 @@ mod tests {
         assert_eq!(pull.as_deref(), Some("check the name; or another (--platform)"));
         assert_eq!(in_command(both, "pool").as_deref(), Some("check the name"));
         assert_eq!(in_command("raise it (--memory, --platform)", "pull"), None);
+        let network = remedy(&Error::new(ErrorKind::NetworkNotFound, "create")).unwrap();
+        for command in ["run", "pool"] {
+            let help = in_command(&network, command).unwrap();
+            assert!(help.contains("--network") && help.contains("pre_fork_networks"), "{help}");
+        }
         let other = "`longshore run --network prefork` makes one";
         assert_eq!(in_command(other, "pull").as_deref(), Some(other));
     }
