@@ -138,3 +138,43 @@ async fn pulls_of_one_tag_for_two_platforms_at_once_do_not_fail_each_other() {
     }
     driver.close().await.unwrap();
 }
+
+#[tokio::test]
+async fn a_task_runs_the_image_that_was_looked_at_though_its_name_has_moved_on() {
+    let (repository, fixture) = (Repository::new(), fixture::Docker::new());
+    let driver = fixture.open().await.unwrap();
+    let image = both(&repository);
+    let [(amd64, four), (arm64, five)] = PLATFORMS;
+    for (wanted, other, code) in [(amd64, arm64, four), (arm64, amd64, five)] {
+        let container = driver.container(Task::new(spec_on(&image, wanted))).unwrap();
+        container.ensure_image().await.unwrap();
+        let mover = driver.container(Task::new(spec_on(&image, other))).unwrap();
+        mover.pull_image().await.unwrap();
+        container.create().await.unwrap();
+        let exit = container.start().await.unwrap().wait().await;
+        assert_eq!(exit.code, Some(code.into()), "{wanted}");
+        container.close().await.unwrap();
+    }
+    driver.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn tasks_of_one_tag_on_two_platforms_at_once_never_run_each_others_image() {
+    let (repository, fixture) = (Repository::new(), fixture::Docker::new());
+    let driver = fixture.open().await.unwrap();
+    let image = both(&repository);
+    for _ in 0..3 {
+        let [one, two] =
+            PLATFORMS.map(|(architecture, _)| driver.run_task(spec_on(&image, architecture)));
+        let (one, two) = tokio::join!(one, two);
+        for (ended, (architecture, code)) in [one, two].into_iter().zip(PLATFORMS) {
+            match ended {
+                Ok(exit) => assert_eq!(exit.code, Some(code.into()), "{architecture}"),
+                // The name was moved before the create: nobody's mistake.
+                Err(error) => assert_eq!(error.kind(), ErrorKind::Busy, "{error}"),
+            }
+        }
+    }
+    driver.close().await.unwrap();
+    assert_eq!(fixture.leftovers().await.unwrap(), [""; 0]);
+}

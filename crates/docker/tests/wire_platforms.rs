@@ -98,23 +98,38 @@ async fn pulls_of_other_names_do_not_wait() {
     stage.driver.close().await.unwrap();
 }
 
-#[tokio::test]
-async fn a_name_that_was_pulled_for_another_platform_meanwhile_is_no_mistake_of_the_callers() {
-    let image = r#"{"Id":"sha256:1","Os":"linux","Architecture":"amd64"}"#;
+/// An engine that has the name for this platform, and refuses to make containers of it for another.
+async fn having(architecture: &str) -> Stage {
+    let image = serde_json::json!({"Id": "sha256:1", "Os": "linux", "Architecture": architecture});
     let answer = move |request: &Request| {
-        let image = request.is("GET /images/").then(|| json(200, image));
+        let image = request.is("GET /images/").then(|| json(200, &image.to_string()));
         image.or_else(|| request.is("POST /containers/create").then(|| json(404, REFUSED)))
     };
-    let stage = Stage::new(|_| {}, answer).await;
-    let seen = container(&stage, "r.io/x:1", "linux/amd64", PullPolicy::Missing);
-    seen.ensure_image().await.unwrap();
-    let error = seen.create().await.unwrap_err();
+    Stage::new(|_| {}, answer).await
+}
+
+#[tokio::test]
+async fn a_task_that_names_its_platform_is_made_of_the_image_that_was_looked_at() {
+    let stage = having("amd64").await;
+    let container = container(&stage, "r.io/x:1", "linux/amd64", PullPolicy::Missing);
+    container.ensure_image().await.unwrap();
+    // Even if the engine refuses it, it was there: nobody's mistake.
+    let error = container.create().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Busy, "{error}");
     assert!(error.to_string().contains("r.io/x:1") && error.is_retryable(), "{error}");
+    let asked = &stage.engine.calls("POST /containers/create")[0];
+    let body: serde_json::Value = serde_json::from_slice(&asked.body).unwrap();
+    assert_eq!(body["Image"], "sha256:1");
+    assert!(asked.line.contains("platform=linux%2Famd64"), "{}", asked.line);
+    stage.driver.close().await.unwrap();
+}
 
-    // Who has not looked has asked for what is not there.
-    let unseen = container(&stage, "r.io/x:1", "linux/amd64", PullPolicy::Missing);
-    let error = unseen.create().await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+#[tokio::test]
+async fn no_container_is_made_of_an_image_for_another_platform() {
+    let stage = having("arm64").await;
+    let container = container(&stage, "r.io/x:1", "linux/amd64", PullPolicy::Missing);
+    let error = container.create().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Busy, "{error}");
+    assert_eq!(stage.engine.count("POST /containers/create"), 0);
     stage.driver.close().await.unwrap();
 }

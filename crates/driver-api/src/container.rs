@@ -99,7 +99,8 @@ pub trait Container: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// `Busy` if the image vanished since it was seen: begin again. `ImageRejected` where the
+    /// `Busy` if the image vanished since it was seen, or its name leads to one for another platform:
+    /// begin again. `ImageRejected` where the
     /// configuration refuses it, whether it was asked for before or not.
     async fn create(&self) -> Result<()>;
 

@@ -113,13 +113,14 @@ fn refuse(core: &Core, op: &'static str, name: &str, image: &Image) -> Result<()
     core.shared.image_volumes.check(op, name, &image.id, &image.config.volumes)
 }
 
-/// Where some images are refused, has the container made from the very image that was looked at,
-/// whatever its name leads to by now.
+/// Where some images are refused, or a platform is named, has the container made from the very image
+/// that was looked at, whatever its name leads to by now: Podman takes one for another platform.
 pub(crate) async fn pin(core: &Arc<Core>, body: &mut Value) -> Result<()> {
-    if core.shared.image_volumes.allows_all() {
+    let asked = body["Image"].as_str().unwrap_or_default().to_owned();
+    let is_checked = core.spec.platform.is_some() && asked == core.image.canonical();
+    if core.shared.image_volumes.allows_all() && !is_checked {
         return Ok(());
     }
-    let asked = body["Image"].as_str().unwrap_or_default().to_owned();
     let id = if asked == core.image.canonical() {
         // A caller may create without having asked for the image before.
         if core.image_id().is_none() && status(core).await? == ImageStatus::NeedsPull {
