@@ -81,7 +81,12 @@ impl Expected {
             // What comes after the head is no affair of the call.
             Step::Attach | Step::Wait if is_past_head(case.fault) => Self::Success,
             Step::Attach | Step::Wait | Step::Connect => repeated,
-            Step::Kill => repeated,
+            // A stop succeeds once the task has ended: by the signal whose answer is lost, or by the
+            // kill after the grace.
+            Step::Kill => match repeated {
+                Self::Failure(kind) if once || case.fault.may_be_done() => Self::Either(kind),
+                _ => repeated,
+            },
             Step::ExecStart if is_past_head(case.fault) => Self::Success,
             Step::ExecCreate | Step::ExecStart => seen.once(),
             Step::Pause | Step::Unpause | Step::Resize | Step::ArchiveIn => seen.once(),
