@@ -309,6 +309,29 @@ async fn a_start_that_is_dropped_meanwhile_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn who_copies_while_another_is_made_is_told_to_come_again() {
+    let removal = Arc::new(Notify::new());
+    let refusals = Refusals { removal: Some(Arc::clone(&removal)), ..Refusals::of(1) };
+    let stage = refusals.stage(&Lends::new(9)).await;
+    let container = stage.driver.prepare(borrower()).await.unwrap();
+    let copies = async {
+        while removed(&stage).is_empty() {
+            tokio::task::yield_now().await;
+        }
+        let error = container.write_file("/tmp/a", b"a", 0o644).await.unwrap_err();
+        removal.notify_one();
+        error
+    };
+    let (started, error) = tokio::join!(container.start(), copies);
+    assert_eq!(error.kind(), ErrorKind::Busy, "{error}");
+    assert!(error.is_retryable() && error.to_string().contains("try again"), "{error}");
+    container.write_file("/tmp/a", b"a", 0o644).await.unwrap();
+    drop(started.unwrap());
+    removal.notify_one();
+    container.close().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_network_that_is_refused_when_the_container_is_made_is_replaced_as_well() {
     let source = Lends::new(9);
     let (lends, refused) = (Arc::clone(&source), source.refused.clone());

@@ -17,6 +17,7 @@ use longshore_driver_api::{
 };
 use serde_json::{Value, json};
 use support::{Request, Script, ScriptedEngine, Step, usual};
+use tokio::sync::Notify;
 
 /// Whatever happens has happened by then.
 const LONG: Duration = Duration::from_secs(30);
@@ -401,4 +402,36 @@ async fn an_engine_that_does_not_list_its_images_holds_up_nothing() {
     container.ensure_image().await.unwrap();
     container.close().await.unwrap();
     tokio::time::timeout(LONG, driver.close()).await.expect("closing does not wait").unwrap();
+}
+
+#[tokio::test]
+async fn a_look_that_ends_after_the_close_holds_no_image() {
+    let folder = tempfile::tempdir().unwrap();
+    let answered = Arc::new(Notify::new());
+    let told = Mutex::new(world(vec![image("a")]));
+    let late = Arc::clone(&answered);
+    let engine = ScriptedEngine::usual_but(move |request| {
+        let mut script = answer(&told, request)?;
+        if request.is("GET /images/a") || request.is("GET /images/docker.io") {
+            script.insert(0, Step::Until(Arc::clone(&late)));
+        }
+        Some(script)
+    });
+    let mut config = stage::config(&engine, folder.path());
+    config.image_clean_max_size = Some(ByteSize(1000));
+    config.image_clean_state_file = Some(folder.path().join("state"));
+    let driver = DockerDriver::open(config).await.unwrap();
+    let container = driver.container(TaskSpec::builder("a").build().unwrap().into()).unwrap();
+    let close = async {
+        while engine.count("GET /images/a") + engine.count("GET /images/docker.io") == 0 {
+            tokio::task::yield_now().await;
+        }
+        container.close().await.unwrap();
+        answered.notify_one();
+    };
+    // The handle is kept, as one may be for long.
+    let (status, ()) = tokio::join!(container.image_status(), close);
+    assert!(status.is_ok(), "{status:?}");
+    assert_eq!(driver.image_cache().unwrap().busy, 0);
+    driver.close().await.unwrap();
 }

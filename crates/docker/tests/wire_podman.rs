@@ -1,7 +1,6 @@
 //! What Podman answers where Docker answers otherwise, as 4.3.1 and 5.4.2 wrote it.
 
 #[path = "support/stage.rs"]
-#[expect(dead_code, reason = "other tests use the rest of it")]
 mod stage;
 #[expect(unreachable_pub, reason = "the module is shared with the unit tests")]
 #[expect(dead_code, reason = "other tests use the rest of it")]
@@ -215,4 +214,28 @@ async fn a_health_check_is_refused_and_a_folder_is_looked_for_before_files_go_th
     let error = container.write_file("/none/f", b"x", 0o644).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
     assert!(!stage.engine.lines().iter().any(|line| line.starts_with("PUT ")));
+}
+
+#[tokio::test]
+async fn a_user_that_a_further_process_cannot_have_is_told_by_the_processs_own_field() {
+    let words = r#"{"cause":"no matching entries in passwd file","message":"unable to find user nobody-knows: no matching entries in passwd file","response":500}"#;
+    let stage = stage(move |request| {
+        if request.is("POST /containers/c1/wait") {
+            return Some(waited(Duration::from_secs(60), 0));
+        }
+        if request.is("POST /exec/e1/start") {
+            return Some(json(500, words));
+        }
+        request.is("POST /containers/c1/exec").then(|| json(201, r#"{"Id":"e1"}"#))
+    })
+    .await;
+    let container = stage.prepared().await;
+    let _running = container.start().await.unwrap();
+    let spec = ExecSpec::new(["p"]).user("nobody-knows");
+    let error = container.exec(spec, TaskIo::none()).await.map(drop).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+    assert!(error.to_string().contains("nobody-knows"), "{error}");
+    assert!(error.what_to_do().unwrap().ends_with("give a number (user)"), "{error}");
+    container.close().await.unwrap();
+    stage.driver.close().await.unwrap();
 }

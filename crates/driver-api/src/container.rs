@@ -164,10 +164,11 @@ pub trait Container: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     ///
     /// `InvalidInput` for a path that is not absolute, or an archive that the engine cannot read;
-    /// `NotFound` if the folder is not there; `InvalidState` before `create`; `Io` if the archive's
-    /// reader fails; `Unsupported`, also for a folder in a file system that copies do not reach: on
-    /// Docker those in memory ([`Mount::tmpfs`](crate::Mount::tmpfs)), `/dev`, `/proc` and `/sys`.
-    /// What entries of the archive say is not looked at: those that lead into one are lost.
+    /// `NotFound` if the folder is not there; `InvalidState` before `create`, `Busy` while it is
+    /// being made; `Io` if the archive's reader fails; `Unsupported`, also for a folder in a file
+    /// system that copies do not reach: on Docker those in memory
+    /// ([`Mount::tmpfs`](crate::Mount::tmpfs)), `/dev`, `/proc` and `/sys`. What entries of the
+    /// archive say is not looked at: those that lead into one are lost.
     async fn copy_in(&self, folder: &str, archive: TarStream) -> Result<()>;
 
     /// Gives a tar archive of a file or folder of the container, which begins with the last part

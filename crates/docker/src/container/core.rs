@@ -243,10 +243,13 @@ impl Core {
     /// The id, or an error that says what is missing.
     pub(crate) fn created_id(&self, op: &'static str) -> Result<String> {
         self.check_open(op)?;
-        self.engine_id().ok_or_else(|| {
-            Error::new(ErrorKind::InvalidState, op)
-                .message(format!("{} is not created yet: call create first", self.subject()))
-        })
+        let (kind, why) = match &*self.creation.borrow() {
+            Creation::Done(id) => return Ok(id.clone()),
+            // Also anew, by a start: whoever created it need not do so again.
+            Creation::InFlight => (ErrorKind::Busy, "is being made: try again once it is"),
+            _ => (ErrorKind::InvalidState, "is not created yet: call create first"),
+        };
+        Err(Error::new(kind, op).message(format!("{} {why}", self.subject())))
     }
 
     /// Where it is in its life.
@@ -416,8 +419,11 @@ impl Core {
 
     /// Keeps the image from the cleaner until the container is closed. A former one is given free.
     pub(crate) fn keep_image(&self, hold: ImageHold) {
-        let former = self.book.lock().image.replace(hold);
-        drop(former);
+        let mut book = self.book.lock();
+        // Under the lock: closing gives free what is held here, and may have done so already.
+        let free = if self.ending.is_cancelled() { Some(hold) } else { book.image.replace(hold) };
+        drop(book);
+        drop(free);
     }
 
     /// Gives the image free.

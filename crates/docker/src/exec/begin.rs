@@ -157,7 +157,12 @@ fn failed(core: &Core, error: ClientError) -> Error {
     if error.status() == Some(409) {
         return refused(core, &error.to_string()).because(error);
     }
-    engine_error("exec", &core.subject(), error)
+    let failed = engine_error("exec", &core.subject(), error);
+    // That would be the task's user. Podman refuses the process's so, Docker in its output.
+    match failed.what_to_do().is_some_and(|what| what.contains("(security.user")) {
+        true => failed.remedy("name one that is in the image, or give a number (user)"),
+        false => failed,
+    }
 }
 
 #[cfg(test)]
