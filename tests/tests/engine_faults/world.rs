@@ -47,6 +47,8 @@ impl World {
             step if EXEC.contains(&step) => self.can.exec,
             Step::Connect => self.can.several_networks,
             Step::Pull => self.image.is_some(),
+            // Nothing listens to Podman's.
+            Step::Events => self.can.engine == "docker",
             _ => true,
         }
     }
