@@ -222,6 +222,8 @@ macro_rules! for_each_case {
                     "A frozen task stands still, and goes on when unfrozen.",
                 the_timeout_stands_still_while_frozen =>
                     "The timeout stands still while frozen.",
+                a_signal_does_not_wake_a_frozen_task =>
+                    "A frozen task takes a signal when it goes on.",
                 cancel_wins_over_freeze =>
                     "Cancel ends a frozen task.",
                 stop_wins_over_freeze =>

@@ -45,6 +45,10 @@ pub(crate) struct Told {
     code: Option<i64>,
     /// Whether no label of its own can have written that.
     is_unlabelled: bool,
+    /// How often it was sent a signal, by whomever.
+    kills: u64,
+    /// Whether all since its start was told.
+    is_whole: bool,
     /// How often something may have been missed, or was told without its particulars.
     pub(crate) gaps: u64,
 }
@@ -54,6 +58,16 @@ impl Told {
     pub(crate) fn exit(&self) -> Option<i64> {
         self.code.filter(|_| self.is_unlabelled)
     }
+
+    /// Whether all was told since its start.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.is_whole
+    }
+
+    /// Whether it was sent a signal, as far as that was told.
+    pub(crate) fn is_signalled(&self) -> bool {
+        self.kills > 0
+    }
 }
 
 /// The driver's listener.
@@ -61,7 +75,8 @@ impl Told {
 pub(crate) struct Events {
     followed: Mutex<HashMap<String, watch::Sender<Told>>>,
     wanted: watch::Sender<bool>,
-    connected: watch::Sender<bool>,
+    /// Which stream stands, if one does.
+    connected: watch::Sender<Option<u64>>,
 }
 
 impl Events {
@@ -82,7 +97,7 @@ impl Events {
     /// Waits until the engine tells what happens from now on.
     pub(crate) async fn connected(&self) {
         // The sender is in `self`.
-        let _ = self.connected.subscribe().wait_for(|connected| *connected).await;
+        let _ = self.connected.subscribe().wait_for(Option::is_some).await;
     }
 
     fn follows(&self, event: &Event) -> bool {
@@ -94,7 +109,11 @@ impl Events {
         let Some(container) = followed.get(&event.actor.id) else { return };
         container.send_modify(|told| match event.action.as_str() {
             "oom" => told.oom += 1,
-            "start" => told.is_unlabelled = !event.has_exit_code(),
+            "start" => {
+                told.is_unlabelled = !event.has_exit_code();
+                told.is_whole = true;
+            }
+            "kill" => told.kills += 1,
             "die" => told.code = event.exit_code(),
             // Podman's says no more in the action.
             "health_status" => told.gaps += 1,
@@ -104,7 +123,10 @@ impl Events {
 
     fn tell_of_a_gap(&self) {
         for container in self.followed.lock().values() {
-            container.send_modify(|told| told.gaps += 1);
+            container.send_modify(|told| {
+                told.gaps += 1;
+                told.is_whole = false;
+            });
         }
     }
 }
@@ -121,6 +143,11 @@ impl Follower {
     /// What is told, now and later.
     pub(crate) fn told(&self) -> watch::Receiver<Told> {
         self.told.clone()
+    }
+
+    /// Which stream of events stands now. As long as it is the same, so is the engine's process.
+    pub(crate) fn stream(&self) -> Option<u64> {
+        *self.events.connected.borrow()
     }
 
     /// Waits until the end of the main process is told, with a code that can be believed. That may
@@ -152,13 +179,13 @@ pub(crate) async fn listen(shared: Arc<Shared>) {
     let _ = events.wanted.subscribe().wait_for(|wanted| *wanted).await;
     let mut memory = Memory::default();
     let mut in_vain = 0;
-    loop {
+    for stream in 0_u64.. {
         let before = memory.told;
         let mut connected = None;
-        if let Err(error) = listen_once(&shared, &mut memory, &mut connected).await {
+        if let Err(error) = listen_once(&shared, &mut memory, stream, &mut connected).await {
             tracing::debug!(%error, "the engine's events broke off");
         }
-        events.connected.send_replace(false);
+        events.connected.send_replace(None);
         let stood = connected.map(|at: Instant| at.elapsed());
         in_vain = attempts_in_vain(in_vain, stood, memory.told > before);
         if in_vain > 0 {
@@ -180,6 +207,7 @@ fn attempts_in_vain(before: u32, stood: Option<Duration>, told: bool) -> u32 {
 async fn listen_once(
     shared: &Shared,
     memory: &mut Memory,
+    stream: u64,
     connected: &mut Option<Instant>,
 ) -> Result<()> {
     let events = &shared.events;
@@ -187,8 +215,9 @@ async fn listen_once(
     let (mut lines, begun) = shared.api.events(&label, memory.since()).await?;
     *connected = Some(Instant::now());
     memory.began(begun.and_then(|it| i64::try_from(it.unix_nanos()).ok()));
-    events.connected.send_replace(true);
+    // Whoever sees it stand knows of the gap before it.
     events.tell_of_a_gap();
+    events.connected.send_replace(Some(stream));
     while let Some(event) = lines.next::<Event>().await? {
         let is_ours = event.actor.attributes.get(LABEL_OWNER) == Some(&shared.owner);
         if !is_ours && !events.follows(&event) {

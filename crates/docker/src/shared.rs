@@ -8,7 +8,7 @@ use std::sync::{Arc, Weak};
 use longshore_driver_api::{
     Capabilities, CredentialSource, Error, ErrorKind, LeastUsed, NamespaceSource,
 };
-use longshore_host::{Lease, Moment, RunDir, began_after};
+use longshore_host::{Lease, Moment, RunDir, began_after, began_before};
 use longshore_images::ImageCache;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -211,6 +211,12 @@ impl Shared {
     pub(crate) async fn engine_began_after(&self, moment: Moment) -> bool {
         let Some(peer) = self.api.peer().await else { return false };
         off_the_runtime(move || began_after(peer, PROGRAM, moment)).await.unwrap_or(false)
+    }
+
+    /// Whether the engine's process, where it can be seen, is one that began before that moment.
+    pub(crate) async fn engine_began_before(&self, moment: Moment) -> bool {
+        let Some(peer) = self.api.peer().await else { return false };
+        off_the_runtime(move || began_before(peer, PROGRAM, moment)).await.unwrap_or(false)
     }
 
     /// Takes the lease, to give it up.

@@ -17,16 +17,28 @@ use longshore_driver_api::{
     Captured, Driver, DriverExt as _, ErrorKind, Exit, Outcome, Signal, StreamEnd, TaskSpec,
 };
 use stage::Stage;
-use support::{Request, Script, Step, chunked, frame, json, upgrade, waited};
+use support::{Request, Script, Step, chunk, chunked, frame, json, upgrade, waited};
 use tokio::sync::Notify;
 
-/// Opens a driver on an engine that answers with `special`, where it gives anything.
+/// Opens a driver on an engine that answers with `special`, where it gives anything, and remembers that
+/// it has started the task.
 async fn stage(special: impl Fn(&Request) -> Option<Script> + Send + Sync + 'static) -> Stage {
     let change = |config: &mut DockerConfig| {
         config.timeouts.call = Duration::from_millis(300);
         config.timeouts.engine_gone = Duration::from_millis(300);
     };
+    let special = move |request: &Request| {
+        special(request).or_else(|| request.is("GET /events").then(remembered))
+    };
     Stage::new(change, special).await
+}
+
+/// That the container was started.
+fn remembered() -> Script {
+    let start = r#"{"Type":"container","Action":"start","Actor":{"ID":"c1"},"timeNano":1}"#;
+    let mut script = chunked();
+    script.extend([chunk(format!("{start}\n").as_bytes()), Step::Hold]);
+    script
 }
 
 /// Runs a task on such an engine.

@@ -47,7 +47,8 @@ pub trait Running: fmt::Debug + Send + Sync + 'static {
     /// The engine could not be asked.
     async fn stop(&self, grace: Option<Duration>) -> Result<()>;
 
-    /// Sends a signal to the main process. A task that has ended already is no error.
+    /// Sends a signal to the main process. A task that has ended already is no error. A frozen process
+    /// takes it when it goes on; `SIGKILL` ends it at once.
     async fn signal(&self, signal: Signal) -> Result<()>;
 
     /// Tells where the task can be reached: its addresses, and the ports of the host that its

@@ -74,5 +74,5 @@ pub use claim::{Claim, DeadOwner, Liveness};
 pub use domain::{LeaseDomain, UnknownLeaseDomain};
 pub use kill::{ContainerProcess, can_kill, may_share_processes};
 pub use lease::Lease;
-pub use process::{Moment, began_after, running_program};
+pub use process::{Moment, began_after, began_before, running_program};
 pub use rundir::RunDir;

@@ -14,6 +14,8 @@ use rustix::time::{ClockId, clock_gettime};
 use crate::domain::UnknownLeaseDomain;
 
 const ABSENT: &str = "none";
+/// The host's first process, which listens for those that it starts when they are asked for.
+const FIRST: i32 = 1;
 
 /// A process id and when that process started, in the kernel's ticks since boot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +48,12 @@ impl Moment {
         // The clock begins at zero.
         Self(Duration::try_from(now).unwrap_or_default())
     }
+
+    /// The moment that was so long before this one.
+    #[must_use]
+    pub fn before(self, by: Duration) -> Self {
+        Self(self.0.saturating_sub(by))
+    }
 }
 
 /// Whether the process with this id on this host runs `program` (as [`running_program`] has it) and
@@ -58,6 +66,32 @@ pub fn began_after(process: i32, program: &str, moment: Moment) -> bool {
     // It is rounded down: the process began then or later.
     let began = Duration::from_millis(start.saturating_mul(1000) / clock_ticks_per_second());
     process > 0 && running_program(process, program).is_some() && began > moment.0
+}
+
+/// Whether the process with this id on this host runs `program` (as [`running_program`] has it) and
+/// began before `moment`. Where it is the host's first process, which may listen for another, that is
+/// said of all processes that run `program`. `false` too where that cannot be seen, or is less than a
+/// tick of the kernel's (10 ms) apart.
+#[must_use]
+pub fn began_before(process: i32, program: &str, moment: Moment) -> bool {
+    let root = Path::new("/");
+    let runs = |process: &i32| running_program(*process, program).is_some();
+    let began = |process: i32| {
+        let Some(start) = Process::start_of(root, process.unsigned_abs()) else { return false };
+        // It is rounded down: the process had begun by the next.
+        let ticks = start.saturating_add(1).saturating_mul(1000);
+        Duration::from_millis(ticks.div_ceil(clock_ticks_per_second())) < moment.0
+    };
+    if process == FIRST && !runs(&process) {
+        let all: Vec<i32> = all_processes(root).into_iter().filter(runs).collect();
+        return !all.is_empty() && all.into_iter().all(began);
+    }
+    process > 0 && runs(&process) && began(process)
+}
+
+fn all_processes(root: &Path) -> Vec<i32> {
+    let Ok(entries) = fs::read_dir(root.join("proc")) else { return Vec::new() };
+    entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
 /// What is known of a process.
@@ -189,6 +223,17 @@ mod tests {
         assert!(!began_after(process.id, "cat", Moment::now()));
         assert!(!began_after(process.id, "dockerd", before));
         assert!(!began_after(-process.id, "cat", before));
+        let after = Moment::now().before(Duration::ZERO);
+        std::thread::sleep(Duration::from_millis(30));
+        let later = Moment::now();
+        assert!(began_before(process.id, "cat", later));
+        assert!(!began_before(process.id, "cat", before));
+        assert!(!began_before(process.id, "cat", after.before(Duration::from_secs(1))));
+        assert!(!began_before(process.id, "dockerd", later));
+        assert!(!began_before(-process.id, "cat", later));
+        // Whoever the first process listens for is among all who run that.
+        assert!(!began_before(FIRST, "cat", before));
+        assert!(!began_before(FIRST, "no such program", later));
         cat.kill().unwrap();
         cat.wait().unwrap();
         assert!(!began_after(process.id, "cat", before));

@@ -1,5 +1,6 @@
 //! A pool, keepers and tasks on an engine that is really restarted: its daemon ends, and begins again.
 
+mod ended;
 mod keeper;
 mod late;
 mod live;

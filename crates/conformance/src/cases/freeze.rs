@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use longshore_driver_api::{ContainerExt as _, ErrorKind, Outcome as Ending, State, Task, TaskIo};
+use longshore_driver_api::{
+    ContainerExt as _, ErrorKind, Outcome as Ending, Signal, State, Task, TaskIo,
+};
 
 use crate::tools::{Taken, Writer};
 use crate::trial::{Started, Trial, built};
@@ -108,6 +110,25 @@ pub(crate) async fn the_timeout_stands_still_while_frozen(t: Trial) -> Outcome {
     // The time until it was frozen counted, so a part of the timeout was over before.
     let run = exit.timings.run.unwrap_or_default();
     assert!(run >= pause + timeout - Duration::from_millis(100), "ended after {run:?}");
+    Ok(())
+}
+
+pub(crate) async fn a_signal_does_not_wake_a_frozen_task(t: Trial) -> Outcome {
+    let usr1 = Signal::from_number(10).expect("a signal");
+    let (io, captured) = t.captured();
+    let act = Act::TrapTerm { exit: 9, signal: usr1, delay: Duration::ZERO };
+    let Some(Started { container, running }) = freezable(&t, t.task(&act).io(io)).await? else {
+        return Ok(());
+    };
+    t.until("the task is ready", || captured.stdout() == b"ready\n").await?;
+    t.ok("freeze", container.freeze()).await?;
+    t.ok("signal", running.signal(usr1)).await?;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(container.state(), State::Frozen);
+    assert_eq!(captured.stdout(), b"ready\n", "it was woken");
+    t.ok("unfreeze", container.unfreeze()).await?;
+    let exit = t.within(PROMPT, "wait", running.wait()).await?;
+    assert_eq!((exit.outcome, exit.sent.len()), (Ending::Code(9), 1), "{exit:?}");
     Ok(())
 }
 

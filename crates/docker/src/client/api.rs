@@ -13,7 +13,7 @@ use super::lines::JsonLines;
 use super::load::Archive;
 use super::pull::{PullEvent, PullRequest};
 use super::reply::{
-    Container, Created, CreatedExec, DiskUsage, ExecState, Image, Info, Listed, Version, WaitResult,
+    Container, Created, CreatedExec, DiskUsage, ExecState, Image, Info, Listed, Version,
 };
 use super::stream::{FromContainer, RawStream};
 use super::upload::Upload;
@@ -207,6 +207,3 @@ pub(crate) enum Change {
     /// It was so already (status 304).
     Already,
 }
-
-/// What a wait ended with.
-pub(crate) type Waited = Result<WaitResult>;

@@ -364,7 +364,7 @@ impl DockerApi for Engine {
     ) -> Result<(JsonLines, Option<Timestamp>)> {
         let filters = json!({
             "type": ["container"],
-            "event": ["start", "die", "oom", "health_status"],
+            "event": ["start", "kill", "die", "oom", "health_status"],
             "label": [label],
         });
         let mut call = Call::get("/events").query("filters", &filters.to_string());

@@ -61,6 +61,9 @@ pub(crate) struct Info {
     /// The storage driver.
     #[serde(deserialize_with = "nullable")]
     pub(crate) driver: String,
+    /// Whether its containers outlive it.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) live_restore_enabled: bool,
     /// `1` or `2`.
     #[serde(deserialize_with = "nullable")]
     pub(crate) cgroup_version: String,

@@ -4,12 +4,13 @@
 //! lasts, and a wait lasts for as long as its container, of which there may be thousands.
 
 use http::StatusCode;
+use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::api::Waited;
 use super::call::message_of;
 use super::connect::Io;
 use super::error::{ClientError, Result};
+use super::reply::WaitResult;
 
 /// A wait's answer is a few hundred bytes.
 const LIMIT: usize = 64 * 1024;
@@ -27,6 +28,28 @@ pub(crate) struct PendingWait {
 impl std::fmt::Debug for PendingWait {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("PendingWait").field("length", &self.length).finish_non_exhaustive()
+    }
+}
+
+/// The connection to whoever has answered a wait. It could be asked for more.
+pub(crate) struct Answered(Mutex<Box<dyn Io>>);
+
+impl std::fmt::Debug for Answered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Answered")
+    }
+}
+
+impl Answered {
+    /// Whether the other side holds it still: so the process lives that has answered. Where it does
+    /// not, that may have other reasons.
+    pub(crate) async fn is_held(&mut self) -> bool {
+        tokio::select! {
+            biased;
+            // There is nothing more to be said.
+            _ = self.0.get_mut().read_u8() => false,
+            () = std::future::ready(()) => true,
+        }
     }
 }
 
@@ -68,14 +91,16 @@ impl PendingWait {
     }
 
     /// Waits for the end. Without a bound: a task may run for as long as it likes.
-    pub(crate) async fn result(mut self) -> Waited {
+    /// With the result comes the connection to whoever has answered.
+    pub(crate) async fn result(mut self) -> Result<(WaitResult, Answered)> {
         let body = self.whole().await?;
         // An engine that stops ends the body without a word.
         if body.trim_ascii().is_empty() {
             return Err(ClientError::Disconnected("the wait ended without an answer".into()));
         }
-        serde_json::from_slice(&body)
-            .map_err(|error| ClientError::Protocol(format!("the answer to a wait: {error}")))
+        let answer = serde_json::from_slice(&body)
+            .map_err(|error| ClientError::Protocol(format!("the answer to a wait: {error}")))?;
+        Ok((answer, Answered(Mutex::new(self.io))))
     }
 
     async fn whole(&mut self) -> Result<Vec<u8>> {
@@ -182,7 +207,7 @@ fn chunks(mut bytes: &[u8]) -> Result<(Vec<u8>, bool)> {
 mod tests {
     use super::*;
 
-    async fn answered(answer: &[u8]) -> Waited {
+    async fn answered(answer: &[u8]) -> Result<WaitResult> {
         let (ours, mut theirs) = tokio::io::duplex(7);
         let answer = answer.to_vec();
         let engine = tokio::spawn(async move {
@@ -192,7 +217,7 @@ mod tests {
             let _ = theirs.write_all(&answer).await;
         });
         let waited = match PendingWait::register(Box::new(ours), "POST\n").await {
-            Ok(wait) => wait.result().await,
+            Ok(wait) => wait.result().await.map(|(result, _)| result),
             Err(error) => Err(error),
         };
         engine.await.unwrap();

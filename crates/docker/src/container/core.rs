@@ -1,14 +1,15 @@
 //! What is known of a container, shared by its handles, its supervisor and the reaper.
 
 use std::any::Any;
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use longshore_driver_api::{
-    Chosen, Error, ErrorKind, Exit, ImageRef, Loan, NetworkMode, Result, SentSignal, State, Task,
-    TaskHooks, TaskIo, TaskSpec,
+    Chosen, Error, ErrorKind, Exit, ImageRef, Loan, NetworkMode, Result, SentSignal, Signal, State,
+    Task, TaskHooks, TaskIo, TaskSpec,
 };
 use longshore_host::{Adoption, Moment};
 use longshore_images::ImageHold;
@@ -49,7 +50,7 @@ pub(crate) struct Core {
     /// Whether its processes stand still, as far as is known.
     pub(crate) frozen: watch::Sender<bool>,
     /// Held while that is changed.
-    pub(super) freezing: tokio::sync::Mutex<()>,
+    pub(crate) freezing: tokio::sync::Mutex<()>,
     /// Held while a network is borrowed.
     pub(crate) borrowing: tokio::sync::Mutex<()>,
     /// How long its task has run.
@@ -68,6 +69,8 @@ pub(crate) struct Core {
     pub(crate) execs: TaskTracker,
     /// The signals that were sent, in order.
     pub(crate) sent: Mutex<Vec<SentSignal>>,
+    /// Those of them that the process is sent when it goes on: it is frozen.
+    pub(crate) kept_signals: Mutex<VecDeque<Signal>>,
     /// How far the task is.
     pub(crate) stage: watch::Sender<Stage>,
     /// Whether somebody besides the task may have changed its files.
@@ -169,6 +172,7 @@ impl Core {
             closed: watch::Sender::new(None),
             execs: TaskTracker::new(),
             sent: Mutex::new(Vec::new()),
+            kept_signals: Mutex::default(),
             stage: watch::Sender::new(Stage::Unstarted),
             touched: AtomicBool::new(false),
             is_adopted: false,

@@ -9,6 +9,7 @@ use super::core::{Core, Stage};
 use crate::client::error::ClientError;
 use crate::error::engine_error;
 use crate::retry::{again, if_unsent};
+use crate::running::send_kept_signals;
 
 /// How long the engine's answers may contradict each other: it learns of each change a second time,
 /// late, and then believes an old state for a moment.
@@ -36,16 +37,23 @@ async fn change(core: &Arc<Core>, op: &'static str, wanted: bool) -> Result<()> 
     if core.stage() != Stage::Running {
         return Err(not_running(core, op));
     }
+    let done = async {
+        // Two at once would each mistake what the other does for the engine's late knowledge.
+        let _turn = core.freezing.lock().await;
+        bring_about(core, op, &id, wanted).await?;
+        if !wanted {
+            send_kept_signals(core, &id).await?;
+        }
+        Ok(())
+    };
     tokio::select! {
         // Closing wins over a freeze under way.
         () = core.ending.cancelled() => Err(core.closed_error(op)),
-        done = bring_about(core, op, &id, wanted) => done,
+        done = done => done,
     }
 }
 
 async fn bring_about(core: &Arc<Core>, op: &'static str, id: &str, wanted: bool) -> Result<()> {
-    // Two at once would each mistake what the other does for the engine's late knowledge.
-    let _turn = core.freezing.lock().await;
     let api = &core.shared.api;
     let failed = |error| engine_error(op, &core.subject(), error);
     let give_up = tokio::time::Instant::now() + core.shared.timeouts.call;

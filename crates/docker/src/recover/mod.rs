@@ -55,6 +55,7 @@ pub(crate) async fn recover(
         return Err(error(ErrorKind::InvalidState, &format!("container {id} never was started")));
     }
     let clock = time::clock(&kept, state, now)?;
+    let begun = time::begun(state, now)?;
     let streams =
         Streams { stdin: false, stdout: io.stdout.is_some(), stderr: io.stderr.is_some() };
     // Podman tells another one, without its options.
@@ -83,7 +84,7 @@ pub(crate) async fn recover(
     shared.enter(&core)?;
     // From here on it is this owner's, and dropping it closes it. Nothing is awaited any more.
     let handle = Arc::new(Handle::new(core));
-    let running = resume(&handle, id, io, left, Resumed { wait, source, lost, clock });
+    let running = resume(&handle, id, io, left, Resumed { wait, source, lost, clock, begun });
     let container = DockerContainer::started(handle, Arc::clone(&running));
     Ok(Recovered::new(Arc::new(container), running, lost))
 }

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use longshore_driver_api::{Error, Result};
+use longshore_host::Moment;
 use longshore_stats::Timestamp;
 
 use super::kept::Kept;
@@ -36,6 +37,13 @@ pub(crate) fn later(time: Timestamp, by: Duration) -> Timestamp {
 fn between(from: Timestamp, to: Timestamp) -> Duration {
     let nanos = to.unix_nanos().saturating_sub(from.unix_nanos());
     Duration::from_nanos(u64::try_from(nanos).unwrap_or(0))
+}
+
+/// When it was started, if the engine's clock is this host's.
+pub(super) fn begun(state: &State, now: Timestamp) -> Result<Moment> {
+    let started = time(&state.started_at)
+        .map_err(|error| engine_error("recover", "the container's times", error))?;
+    Ok(Moment::now().before(between(started, now)))
 }
 
 /// The clock of a task that goes on, or has ended meanwhile.

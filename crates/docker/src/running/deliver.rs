@@ -7,7 +7,37 @@ use longshore_driver_api::{Result, SentFor, SentSignal, Signal};
 use crate::client::error::ClientError;
 use crate::container::core::Core;
 use crate::error::engine_error;
-use crate::retry::{again, if_unsent, repeat};
+use crate::retry::{again, if_unsent, pause, repeat};
+
+/// Sends a signal of the caller's own. A frozen process takes it when it goes on: until then it is
+/// kept here, since some engines let a process go on with any signal.
+pub(super) async fn signal(core: &Arc<Core>, id: &str, signal: Signal) -> Result<()> {
+    // Nobody freezes it in between.
+    let _turn = core.freezing.lock().await;
+    if signal != Signal::KILL && *core.frozen.borrow() {
+        core.sent.lock().push(SentSignal::new(signal, SentFor::Signal));
+        core.kept_signals.lock().push_back(signal);
+        return Ok(());
+    }
+    kept(core, id).await?;
+    deliver(core, id, signal, SentFor::Signal).await
+}
+
+/// Sends what was kept while the process was frozen. It goes on now.
+pub(crate) async fn kept(core: &Core, id: &str) -> Result<()> {
+    // What is sent is kept no more, even if nobody waits for the answer: it must not come twice.
+    while let Some(signal) = { core.kept_signals.lock().pop_front() } {
+        let name = signal.to_string();
+        let sent = if_unsent("kill_container", || core.shared.api.kill_container(id, &name)).await;
+        match sent {
+            Err(error) if !has_ended(&error) => {
+                return Err(engine_error("signal", &core.subject(), error));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
 
 /// Sends a signal. A task that has ended already is no error.
 pub(super) async fn deliver(
@@ -39,13 +69,28 @@ pub(super) async fn deliver(
         Err(error) if has_ended(&error) => return Ok(()),
         Err(error) => return Err(engine_error("signal", &core.subject(), error)),
     }
-    // A frozen process takes the signal when it goes on. A plain signal does not wake it.
+    // A frozen process takes the signal when it goes on.
     if reason != SentFor::Signal && *core.frozen.borrow() {
         // The engine does it by itself for some signals, and then refuses: that is fine.
         let _ = api.unpause_container(id).await;
         core.frozen.send_replace(false);
+        kept(core, id).await?;
     }
     Ok(())
+}
+
+/// Kills the task, again and again until the engine takes it: a second kill does what one does. Ends
+/// by itself only then.
+pub(super) async fn kill(core: &Arc<Core>, id: &str, reason: SentFor) {
+    for attempt in 1.. {
+        match deliver(core, id, Signal::KILL, reason).await {
+            Ok(()) => return,
+            Err(error) => {
+                tracing::warn!(container = core.name, attempt, %error, "a kill could not be sent");
+            }
+        }
+        tokio::time::sleep(pause(attempt)).await;
+    }
 }
 
 /// The signal that asks the task to end: its own, else the image's, else `SIGTERM`.

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use longshore_driver_api::{ExitFacts, OomEvidence};
+use longshore_host::Moment;
 use tokio::time::Instant;
 
-use super::program;
-use crate::client::api::{WaitCondition, Waited};
+use super::{program, proof};
+use crate::client::api::WaitCondition;
 use crate::client::error::ClientError;
-use crate::client::reply::State;
-use crate::client::wait::PendingWait;
+use crate::client::reply::{State, WaitResult};
+use crate::client::wait::{Answered, PendingWait};
 use crate::container::core::Core;
 use crate::events::Follower;
 use crate::retry::{again, pause};
@@ -33,7 +34,7 @@ const OOM_LOOKS: u32 = 5;
 const OOM_PAUSE: Duration = Duration::from_millis(20);
 
 /// The end of the main process.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub(super) struct End {
     /// The code as the engine gives it. None: the end was not seen.
     pub(super) code: Option<i64>,
@@ -42,6 +43,15 @@ pub(super) struct End {
     /// The engine told it by itself. It still tidies up then, and answers nothing about the
     /// container until it has.
     pub(super) told: bool,
+    /// The connection of the wait that was answered.
+    pub(super) answered: Option<Answered>,
+    /// A stream of events of the very engine that has told it, or that had the task before: whoever
+    /// answers while it stands is that engine.
+    pub(super) stream: Option<u64>,
+    /// The engine surely was there all the time.
+    pub(super) is_sure: bool,
+    /// The owner has ended it: what became of it is said without its code.
+    pub(super) is_decided: bool,
 }
 
 /// How the end is waited for.
@@ -76,6 +86,10 @@ impl End {
         Self { trouble: Some(trouble.into()), ..Self::default() }
     }
 
+    fn answered(code: i64, answered: Answered, told: &Follower) -> Self {
+        Self { answered: Some(answered), stream: told.stream(), ..Self::seen(code) }
+    }
+
     fn seen(code: i64) -> Self {
         Self { code: Some(code), ..Self::default() }
     }
@@ -87,29 +101,35 @@ impl End {
 pub(super) async fn end_of(core: &Core, id: &str, wait: Waiting, told: &Follower) -> End {
     let wait = match wait {
         Waiting::For(wait) => wait,
-        Waiting::Over { state, seen } => return End::kept(&state, seen, ""),
+        Waiting::Over { state, seen } => {
+            return End { is_sure: seen, ..End::kept(&state, seen, "") };
+        }
     };
     // What Podman tells has not been tried.
     let is_docker = core.shared.capabilities.engine == "docker";
-    let told = async {
+    let by_event = async {
         match told.end().await {
             _ if !is_docker => std::future::pending().await,
             // Also what an engine says that was away: the wait finds out.
             UNKNOWN_CODE => std::future::pending().await,
-            code => End { told: true, ..End::seen(code) },
+            // It may tell what another has done to the task, as that came.
+            _ if !told.told().borrow().is_whole() => std::future::pending().await,
+            code => End { told: true, stream: told.stream(), ..End::seen(code) },
         }
     };
     tokio::select! {
         biased;
-        end = awaited(core, id, wait) => end,
-        end = told => end,
+        // If both are there: nobody has to be asked then.
+        end = by_event => end,
+        end = awaited(core, id, wait, told) => end,
     }
 }
 
-async fn awaited(core: &Core, id: &str, wait: PendingWait) -> End {
+async fn awaited(core: &Core, id: &str, wait: PendingWait, told: &Follower) -> End {
+    let stream = told.stream();
     let mut trouble = match answer_to(core, id, wait).await {
-        Ok(result) => match result.error {
-            None => return End::seen(result.status_code),
+        Ok((result, answered)) => match result.error {
+            None => return End::answered(result.status_code, answered, told),
             // The engine's own wait failed; the code means nothing then.
             Some(error) => error.message,
         },
@@ -125,7 +145,7 @@ async fn awaited(core: &Core, id: &str, wait: PendingWait) -> End {
         match found {
             Ok(state) if state.running => {
                 // It goes on: register again. If that ends in a code, it was seen all the same.
-                match wait_again(core, id).await {
+                match wait_again(core, id, told).await {
                     Ok(end) => return end,
                     Err(error) => trouble = error.to_string(),
                 }
@@ -133,7 +153,9 @@ async fn awaited(core: &Core, id: &str, wait: PendingWait) -> End {
             }
             // The engine has answered the start: it may still learn of it.
             Ok(state) if state.is_unstarted() => trouble = UNSTARTED.to_owned(),
-            Ok(state) => return End::kept(&state, false, &format!(": {trouble}")),
+            Ok(state) => {
+                return End { stream, ..End::kept(&state, false, &format!(": {trouble}")) };
+            }
             Err(error) if error.is_not_found() => {
                 return End::lost("the container was removed before its end was seen");
             }
@@ -154,7 +176,11 @@ async fn awaited(core: &Core, id: &str, wait: PendingWait) -> End {
 
 /// The answer to a wait, as long as one can be expected: a connection may be dead without having
 /// been closed, and an engine may hang.
-async fn answer_to(core: &Core, id: &str, wait: PendingWait) -> Waited {
+async fn answer_to(
+    core: &Core,
+    id: &str,
+    wait: PendingWait,
+) -> Result<(WaitResult, Answered), ClientError> {
     tokio::select! {
         biased;
         answer = wait.result() => answer,
@@ -184,28 +210,38 @@ async fn overdue(core: &Core, id: &str) -> String {
     }
 }
 
-async fn wait_again(core: &Core, id: &str) -> Result<End, ClientError> {
+async fn wait_again(core: &Core, id: &str, told: &Follower) -> Result<End, ClientError> {
     let wait = core.shared.api.wait(id, WaitCondition::NotRunning).await?;
-    let result = answer_to(core, id, wait).await?;
+    let (result, answered) = answer_to(core, id, wait).await?;
     Ok(match result.error {
-        None => End::seen(result.status_code),
+        None => End::answered(result.status_code, answered, told),
         Some(error) => return Err(ClientError::Protocol(error.message)),
     })
 }
 
 /// What the engine knows of an end that was seen.
-pub(super) async fn facts_of(core: &Core, id: &str, end: End, told: &Follower) -> ExitFacts {
-    let mut facts = kept_facts(core, id, end, told).await;
+pub(super) async fn facts_of(
+    core: &Core,
+    id: &str,
+    (end, begun): (End, Moment),
+    told: &Follower,
+) -> ExitFacts {
+    let mut facts = kept_facts(core, id, (end, begun), told).await;
     if let Some(code) = facts.code {
         facts.not_started = program::not_started(core, id, code).await;
     }
     facts
 }
 
-async fn kept_facts(core: &Core, id: &str, end: End, told: &Follower) -> ExitFacts {
+async fn kept_facts(
+    core: &Core,
+    id: &str,
+    (mut end, begun): (End, Moment),
+    told: &Follower,
+) -> ExitFacts {
     let mut facts = ExitFacts::default();
     facts.code = end.code.and_then(|code| i32::try_from(code).ok());
-    facts.engine_error = end.trouble;
+    facts.engine_error = end.trouble.take();
     facts.code_hides_signal = true;
     let can = &core.shared.capabilities;
     facts.code_hides_start = core.spec.security.init;
@@ -225,16 +261,28 @@ async fn kept_facts(core: &Core, id: &str, end: End, told: &Follower) -> ExitFac
         return facts;
     }
     let memory_ran_out = || told.told().borrow().oom > 0;
-    if end.told && end.code != Some(KILLED) && core.spec.limits.memory.is_none() && can.proves_oom {
+    if proof::is_told(&end, told)
+        && end.code != Some(KILLED)
+        && core.spec.limits.memory.is_none()
+        && can.proves_oom
+    {
         // Without a limit of its own, memory runs out in the container only if it does on the
         // host, and that is told. All else is known: the result need not wait for the tidying up.
         facts.oom = if memory_ran_out() { OomEvidence::Seen } else { OomEvidence::None };
         return facts;
     }
+    let mut answer = proof::asked(core, id, &end).await;
+    if let Some(why) = proof::doubt(core, id, (&mut end, begun), &answer, told).await {
+        facts.code = None;
+        facts.engine_error = Some(why);
+        return facts;
+    }
     let looks = if unexplained && can.proves_oom { OOM_LOOKS } else { 1 };
     for look in 1..=looks {
-        let asked = again("inspect_container", || core.shared.api.inspect_container(id)).await;
-        let Ok(container) = asked else { break };
+        if look > 1 {
+            answer = again("inspect_container", || core.shared.api.inspect_container(id)).await;
+        }
+        let Ok(container) = &answer else { break };
         note(&mut facts, &container.state, can.proves_oom);
         if container.state.oom_killed || memory_ran_out() || look == looks {
             break;

@@ -10,6 +10,7 @@ pub(crate) mod input;
 mod log;
 pub(crate) mod output;
 mod program;
+mod proof;
 mod resume;
 mod room;
 pub(crate) mod sink;
@@ -22,12 +23,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use longshore_driver_api::{
-    Error, ErrorKind, Exit, ExitFacts, Handle as TaskHandle, NetworkInfo, Result, Running, SentFor,
-    Signal, TtySize,
+    Error, ErrorKind, Exit, ExitFacts, Handle as TaskHandle, NetworkInfo, Result, Running, Signal,
+    TtySize,
 };
 use tokio::sync::{OnceCell, mpsc, oneshot};
 
 pub(crate) use self::clock::{Clock, until};
+pub(crate) use self::deliver::kept as send_kept_signals;
 pub(crate) use self::drain::drain;
 pub(crate) use self::end::Waiting;
 pub(crate) use self::log::Log;
@@ -99,7 +101,7 @@ impl Running for DockerRunning {
         if self.core().stage() == Stage::Exited {
             return Ok(());
         }
-        deliver::deliver(self.core(), &self.id, signal, SentFor::Signal).await
+        deliver::signal(self.core(), &self.id, signal).await
     }
 
     async fn network(&self) -> Result<NetworkInfo> {

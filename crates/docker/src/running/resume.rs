@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use longshore_driver_api::{Handle as TaskHandle, Lost, TaskIo};
+use longshore_host::Moment;
 use tokio::sync::{OnceCell, mpsc};
 
 use super::DockerRunning;
@@ -23,6 +24,8 @@ pub(crate) struct Resumed {
     pub(crate) lost: Lost,
     /// How long it has run.
     pub(crate) clock: Clock,
+    /// When it was started, on the clock of this host's processes.
+    pub(crate) begun: Moment,
 }
 
 /// Sets a supervisor over it. Nothing is awaited: it is this owner's as soon as it begins.
@@ -34,7 +37,7 @@ pub(crate) fn resume(
     resumed: Resumed,
 ) -> Arc<DockerRunning> {
     let core = handle.core();
-    let Resumed { wait, source, lost, clock } = resumed;
+    let Resumed { wait, source, lost, clock, begun } = resumed;
     let [stdout, stderr] = &core.delivered;
     stdout.store(left.stdout(), Ordering::Relaxed);
     stderr.store(left.stderr(), Ordering::Relaxed);
@@ -50,6 +53,7 @@ pub(crate) fn resume(
         io,
         requests,
         start_time: None,
+        begun,
         unwatched: Unwatched::new(core),
     };
     core.shared.tasks.spawn(supervise(supervisor));

@@ -7,6 +7,7 @@ use longshore_driver_api::{
     Error, ErrorKind, Exit, ExitFacts, Lost, NotStarted, OomEvidence, OutputReport, Result,
     StreamEnd, StreamReport, TaskIo,
 };
+use longshore_host::Moment;
 use tokio::sync::{OnceCell, mpsc};
 use tokio::time::Instant;
 
@@ -52,11 +53,11 @@ async fn launch(handle: &Arc<Handle>, mut id: String, io: TaskIo) -> Result<Arc<
         network: OnceCell::new(),
     };
     let mut spent = 0;
-    let (begun, told, attached, wait) = loop {
-        let begun = Instant::now();
+    let (begun, moment, told, attached, wait) = loop {
+        let (begun, moment) = (Instant::now(), Moment::now());
         let told = core.shared.events.follow(&id);
         let error = match go(core, &id).await {
-            Ok((attached, wait)) => break (begun, told, attached, wait),
+            Ok((attached, wait)) => break (begun, moment, told, attached, wait),
             Err(NotBegun::Failed(error)) => error,
             Err(NotBegun::InputSpent(error)) => {
                 spent += 1;
@@ -85,6 +86,7 @@ async fn launch(handle: &Arc<Handle>, mut id: String, io: TaskIo) -> Result<Arc<
         io,
         requests,
         start_time: Some(begun.elapsed()),
+        begun: moment,
         unwatched: Unwatched::new(core),
     };
     core.shared.tasks.spawn(supervise(supervisor));

@@ -12,12 +12,13 @@ use futures_util::stream::FuturesUnordered;
 use longshore_driver_api::{
     Exit, Lost, OutputReport, OverLimit, SentFor, Signal, StreamEnd, StreamReport, TaskIo,
 };
+use longshore_host::Moment;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::clock::until;
-use super::deliver::{deliver, stop_signal};
+use super::deliver::{deliver, kill, stop_signal};
 use super::drain::drain;
 use super::end::{End, KILLED, Waiting, end_of, facts_of};
 use super::log::Log;
@@ -43,6 +44,8 @@ pub(super) struct Supervisor {
     pub(super) io: TaskIo,
     pub(super) requests: mpsc::UnboundedReceiver<Stopping>,
     pub(super) start_time: Option<Duration>,
+    /// The task was started no earlier.
+    pub(super) begun: Moment,
     pub(super) unwatched: Unwatched,
 }
 
@@ -61,6 +64,12 @@ struct Reasons {
     timed_out: bool,
     output_limit: bool,
     stopped: bool,
+}
+
+impl Reasons {
+    fn any(&self) -> bool {
+        self.cancelled || self.timed_out || self.output_limit || self.stopped
+    }
 }
 
 /// A task that is ended when its handle goes.
@@ -86,8 +95,19 @@ impl Drop for Helper {
 
 /// Watches over a started container to its end, and says how it ended.
 pub(super) async fn supervise(supervisor: Supervisor) {
-    let Supervisor { core, id, wait, told, source, lost, io, mut requests, start_time, unwatched } =
-        supervisor;
+    let Supervisor {
+        core,
+        id,
+        wait,
+        told,
+        source,
+        lost,
+        io,
+        mut requests,
+        start_time,
+        begun,
+        unwatched,
+    } = supervisor;
     let signals = Signals::default();
     let TaskIo { stdin, stdout, stderr, stats: sink, .. } = io;
     let (from, to, relay) = match source {
@@ -131,17 +151,10 @@ pub(super) async fn supervise(supervisor: Supervisor) {
     let mut pumped: Option<(OutputReport, ReadEnd)> = None;
     let mut was_cut: Option<bool> = None;
     let mut finding_out: BoxFuture<'_, bool> = Box::pin(pending());
-    let send = |signal, reason| -> BoxFuture<'_, ()> {
-        let (core, id) = (&core, &id);
-        Box::pin(async move {
-            if let Err(error) = deliver(core, id, signal, reason).await {
-                tracing::warn!(container = core.name, %error, "a signal could not be sent");
-            }
-        })
-    };
+    let killing = |reason| -> BoxFuture<'_, ()> { Box::pin(kill(&core, &id, reason)) };
     // How long a kill may take to show.
     let patience = core.shared.timeouts.work;
-    let ended = {
+    let mut ended = {
         let mut end = std::pin::pin!(end_of(&core, &id, wait, &told));
         let mut never = std::pin::pin!(borrow::tell_of_loss(core.loan(), Arc::clone(&core.hooks)));
         loop {
@@ -159,13 +172,13 @@ pub(super) async fn supervise(supervisor: Supervisor) {
                     reasons.cancelled = true;
                     signals.hurry.cancel();
                     give_up = Some(Instant::now() + patience);
-                    asked.push(send(Signal::KILL, SentFor::Cancel));
+                    asked.push(killing(SentFor::Cancel));
                 }
                 () = signals.over_limit.cancelled(), if stops_beyond && !reasons.output_limit => {
                     reasons.output_limit = true;
                     signals.hurry.cancel();
                     give_up.get_or_insert(Instant::now() + patience);
-                    asked.push(send(Signal::KILL, SentFor::OutputLimit));
+                    asked.push(killing(SentFor::OutputLimit));
                 }
                 () = until(clock.lock().end()), if !reasons.timed_out => {
                     reasons.timed_out = true;
@@ -194,15 +207,19 @@ pub(super) async fn supervise(supervisor: Supervisor) {
                     asked.push(Box::pin(async move {
                         let signal = if asks { stop_signal(core, id).await } else { Signal::KILL };
                         let result = deliver(core, id, signal, SentFor::Stop).await;
+                        let again = !asks && result.is_err();
                         // Who asked may have gone.
                         let _ = stop.asked.send(result);
+                        if again {
+                            kill(core, id, SentFor::Stop).await;
+                        }
                     }));
                 }
                 () = until(kill_at.map(|(at, _)| at)) => {
                     if let Some((_, reason)) = kill_at.take() {
                         signals.hurry.cancel();
                         give_up.get_or_insert(Instant::now() + patience);
-                        asked.push(send(Signal::KILL, reason));
+                        asked.push(killing(reason));
                     }
                 }
                 () = until(give_up) => {
@@ -231,6 +248,7 @@ pub(super) async fn supervise(supervisor: Supervisor) {
     };
     // The removal may have killed it, and that been told, before anybody watched over it.
     reasons.cancelled |= core.ending.is_cancelled() && ended.code == Some(KILLED);
+    ended.is_decided = reasons.any();
     // What becomes of its network from now on is nothing to it any more.
     let loan = core.loan();
     let network = loan.map(|loan| loan.report()).unwrap_or_default();
@@ -247,10 +265,8 @@ pub(super) async fn supervise(supervisor: Supervisor) {
     input.end().await;
     figures.end().await;
     let drain_begun = Instant::now();
-    // Without the end of the task nothing says that the end of its output came with it.
-    let end_is_lost = ended.code.is_none() && !core.ending.is_cancelled();
     let facts = async {
-        let mut facts = facts_of(&core, &id, ended, &told).await;
+        let mut facts = facts_of(&core, &id, (ended, begun), &told).await;
         facts.cancelled = reasons.cancelled;
         facts.timed_out = reasons.timed_out;
         facts.output_limit = reasons.output_limit;
@@ -267,6 +283,8 @@ pub(super) async fn supervise(supervisor: Supervisor) {
         }
     };
     let (mut facts, (mut report, _)) = tokio::join!(facts, drained);
+    // Without the end of the task nothing says that the end of its output came with it.
+    let end_is_lost = facts.code.is_none() && !core.ending.is_cancelled();
     // A quick task may have ended by itself before what it wrote was read here.
     facts.output_limit |= stops_beyond && signals.over_limit.is_cancelled();
     let is_whole = match relay {

@@ -251,6 +251,8 @@ pub fn waited(after: Duration, code: i64) -> Script {
         Step::Pause(after),
         chunk(format!("{{\"StatusCode\":{code},\"Error\":null}}\n").as_bytes()),
         Step::Send(b"0\r\n\r\n".to_vec()),
+        // As engines do, for further requests.
+        Step::Hold,
     ]);
     script
 }

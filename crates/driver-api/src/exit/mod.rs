@@ -38,7 +38,8 @@ pub enum Outcome {
     Code(i32),
     /// Its program could not be started.
     NotStarted(NotStarted),
-    /// Nobody knows: the engine or the container vanished before the end was seen.
+    /// Nobody knows: the engine or the container vanished before the end was seen, or the engine may
+    /// have ended it itself, as it was stopped or started.
     Lost,
 }
 

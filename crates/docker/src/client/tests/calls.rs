@@ -122,7 +122,7 @@ async fn a_code_other_than_zero_is_an_answer_and_not_an_error() {
         script
     });
     let wait = client_of(&engine).wait("c", WaitCondition::NextExit).await.unwrap();
-    let result = wait.result().await.unwrap();
+    let (result, _) = wait.result().await.unwrap();
     assert_eq!(result.status_code, 137);
     assert!(result.error.is_none());
     assert_eq!(engine.lines(), ["POST /containers/c/wait?condition=next-exit"]);
