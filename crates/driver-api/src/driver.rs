@@ -73,7 +73,7 @@ pub trait Driver: fmt::Debug + Send + Sync + 'static {
 /// Short forms over [`Driver`].
 pub trait DriverExt: Driver {
     /// Reserves a container, sees that its image is there, and creates it, as
-    /// [`ContainerExt::prepare`] does.
+    /// [`ContainerExt::prepare`](crate::ContainerExt::prepare) does.
     ///
     /// Dropping the future leaves nothing behind, and an error neither.
     fn prepare(
