@@ -190,6 +190,10 @@ fn a_stream_is_not_called_cut_for_want_of_descriptors() {
                 script.push(Step::Until(Arc::clone(&on_close)));
                 return Some(script);
             }
+            if request.is("GET /containers/c1/json") {
+                let running = r#"{"Id":"c1","State":{"Status":"running","Running":true}}"#;
+                return Some(json(200, running));
+            }
             request.is("POST /containers/c1/wait").then(|| {
                 let mut script = waited(Duration::ZERO, 0);
                 script.insert(1, Step::Until(Arc::clone(&on_end)));

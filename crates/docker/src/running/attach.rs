@@ -39,8 +39,10 @@ pub(super) async fn attach(core: &Core, id: &str) -> Result<Option<RawStream>, N
     }
     match if_unsent("attach", call).await {
         Ok(stream) => Ok(Some(stream)),
-        // What would be asked again otherwise.
-        Err(error) if passes_by_itself(&error) => Err(NotBegun::InputSpent(error)),
+        // What would be asked again otherwise, if it was asked at all.
+        Err(error) if passes_by_itself(&error) && !error.is_ours() => {
+            Err(NotBegun::InputSpent(error))
+        }
         Err(error) => Err(NotBegun::Failed(error)),
     }
 }
