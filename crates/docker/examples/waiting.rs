@@ -1,7 +1,7 @@
 //! What waiting for a task costs.
 //!
 //! - `waiting memory [COUNT]`: the memory that each container takes in this process while it is
-//!   waited for, with both output streams attached, which may be 20 KiB (22 without optimisation). The engine is a process that
+//!   waited for, with both output streams attached, which may be 20 KiB. The engine is a process that
 //!   only pretends.
 //! - `waiting latency IMAGE [COUNT]`: how soon the end of a task of `IMAGE` that exits at once is
 //!   known on the engine at `DOCKER_HOST`, from its start.
@@ -17,8 +17,8 @@ use longshore_driver_api::{Driver as _, DriverExt as _, Task, TaskIo, TaskSpec};
 
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-/// What a container that is waited for may take, in KiB. Without optimisation, futures are larger.
-const MOST_EACH: f64 = if cfg!(debug_assertions) { 22.0 } else { 20.0 };
+/// What a container that is waited for may take, in KiB.
+const MOST_EACH: f64 = 20.0;
 
 fn main() -> Result {
     let args: Vec<String> = std::env::args().skip(1).collect();

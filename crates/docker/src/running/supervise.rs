@@ -266,7 +266,8 @@ pub(super) async fn supervise(supervisor: Supervisor) {
     figures.end().await;
     let drain_begun = Instant::now();
     let facts = async {
-        let mut facts = facts_of(&core, &id, (ended, begun), &told).await;
+        // Apart, so that whoever waits for the end holds no room for what comes after it.
+        let mut facts = Box::pin(facts_of(&core, &id, (ended, begun), &told)).await;
         facts.cancelled = reasons.cancelled;
         facts.timed_out = reasons.timed_out;
         facts.output_limit = reasons.output_limit;
