@@ -22,7 +22,7 @@ use longshore_driver_api::{
 };
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use stage::Stage;
-use support::{Step, json, upgrade, waited};
+use support::{Step, chunked, json, upgrade, waited, waited_until};
 use tokio::sync::Notify;
 use until::until;
 
@@ -123,12 +123,10 @@ fn a_task_outlives_a_time_without_descriptors() {
         let word = Arc::clone(&cut);
         let stage = Stage::new(brief, move |request| {
             if request.is("POST /containers/c1/wait") {
-                let mut script = waited(Duration::ZERO, 7);
-                if waits.fetch_add(1, Ordering::SeqCst) == 0 {
-                    script.truncate(1);
-                    script.push(Step::Until(Arc::clone(&word)));
-                }
-                return Some(script);
+                return Some(match waits.fetch_add(1, Ordering::SeqCst) {
+                    0 => [chunked(), vec![Step::Until(Arc::clone(&word))]].concat(),
+                    _ => waited(Duration::ZERO, 7),
+                });
             }
             let running = r#"{"Id":"c1","State":{"Status":"running","Running":true}}"#;
             request.is("GET /containers/c1/json").then(|| json(200, running))
@@ -156,9 +154,7 @@ fn a_wait_is_not_given_up_for_want_of_descriptors() {
         let stage = Stage::new(brief, move |request| {
             request.is("POST /containers/c1/wait").then(|| {
                 counted.fetch_add(1, Ordering::SeqCst);
-                let mut script = waited(Duration::ZERO, 7);
-                script.insert(1, Step::Until(Arc::clone(&word)));
-                script
+                waited_until(&word, 7)
             })
         })
         .await;
@@ -194,11 +190,7 @@ fn a_stream_is_not_called_cut_for_want_of_descriptors() {
                 let running = r#"{"Id":"c1","State":{"Status":"running","Running":true}}"#;
                 return Some(json(200, running));
             }
-            request.is("POST /containers/c1/wait").then(|| {
-                let mut script = waited(Duration::ZERO, 0);
-                script.insert(1, Step::Until(Arc::clone(&on_end)));
-                script
-            })
+            request.is("POST /containers/c1/wait").then(|| waited_until(&on_end, 0))
         })
         .await;
         let done = async {

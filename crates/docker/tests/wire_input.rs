@@ -19,7 +19,7 @@ use longshore_driver_api::{
 };
 use serde_json::Value;
 use stage::Stage;
-use support::{Request, Step, frame, json, upgrade, waited};
+use support::{Request, Step, frame, json, upgrade, waited, waited_until};
 use tokio::sync::Notify;
 use until::until;
 
@@ -42,9 +42,7 @@ async fn cuts(attachments: usize, end: &Arc<Notify>) -> Stage {
             return Some(script);
         }
         if request.line.contains("/wait?") {
-            let mut script = waited(Duration::ZERO, 0);
-            script.insert(1, Step::Until(Arc::clone(&end)));
-            return Some(script);
+            return Some(waited_until(&end, 0));
         }
         let status = if attached.load(SeqCst) > attachments { "exited" } else { "created" };
         let state = format!(r#"{{"Id":"c1","State":{{"Status":"{status}","ExitCode":0}}}}"#);

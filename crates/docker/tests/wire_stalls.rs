@@ -17,7 +17,7 @@ use longshore_driver_api::{
     Captured, Driver, DriverExt as _, ErrorKind, Exit, Outcome, Signal, StreamEnd, TaskSpec,
 };
 use stage::Stage;
-use support::{Request, Script, Step, chunk, chunked, frame, json, upgrade, waited};
+use support::{Request, Script, Step, chunked, event, frame, json, upgrade, waited};
 use tokio::sync::Notify;
 
 /// Opens a driver on an engine that answers with `special`, where it gives anything, and remembers that
@@ -35,10 +35,7 @@ async fn stage(special: impl Fn(&Request) -> Option<Script> + Send + Sync + 'sta
 
 /// That the container was started.
 fn remembered() -> Script {
-    let start = r#"{"Type":"container","Action":"start","Actor":{"ID":"c1"},"timeNano":1}"#;
-    let mut script = chunked();
-    script.extend([chunk(format!("{start}\n").as_bytes()), Step::Hold]);
-    script
+    [chunked(), vec![event(1, "start", ""), Step::Hold]].concat()
 }
 
 /// Runs a task on such an engine.

@@ -15,7 +15,7 @@ use longshore_docker::{DockerDriver, KeeperUse, StatsSource};
 use longshore_driver_api::{
     Driver as _, DriverExt as _, ErrorKind, Sample, Task, TaskIo, TaskSpec,
 };
-use support::{Script, ScriptedEngine, Step, chunk, chunked, json, usual, waited};
+use support::{Script, ScriptedEngine, Step, chunk, chunked, json, usual, waited_until};
 use tokio::sync::Notify;
 
 /// An engine whose task lives until `end` is told, and whose stream of statistics breaks after each
@@ -31,9 +31,7 @@ fn engine(pid: u32, end: &Arc<Notify>) -> ScriptedEngine {
             return sample(at.fetch_add(1, Ordering::SeqCst));
         }
         if request.is("POST /containers/c1/wait") {
-            let mut script = waited(Duration::ZERO, 0);
-            script.insert(1, Step::Until(Arc::clone(&end)));
-            return script;
+            return waited_until(&end, 0);
         }
         usual(request)
     })
@@ -227,11 +225,7 @@ async fn statistics_that_fail_are_warned_of_once_and_asked_for_again() {
                     number => sample(number),
                 });
             }
-            request.is("POST /containers/c1/wait").then(|| {
-                let mut script = waited(Duration::ZERO, 0);
-                script.insert(1, Step::Until(Arc::clone(&on_end)));
-                script
-            })
+            request.is("POST /containers/c1/wait").then(|| waited_until(&on_end, 0))
         });
         let (driver, _folder) = open(&engine, StatsSource::Engine).await;
         let warnings = Warnings::default();

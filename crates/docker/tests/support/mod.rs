@@ -100,6 +100,14 @@ pub fn chunk(bytes: &[u8]) -> Step {
     Step::Send(chunk)
 }
 
+/// What a stream of events tells of the container that [`usual`] makes. Its time tells it from others.
+pub fn event(nanos: i64, action: &str, attributes: &str) -> Step {
+    let text = format!(
+        r#"{{"Type":"container","Action":"{action}","Actor":{{"ID":"c1","Attributes":{{{attributes}}}}},"timeNano":{nanos}}}"#
+    );
+    chunk(format!("{text}\n").as_bytes())
+}
+
 /// A frame of an attach stream.
 pub fn frame(stream: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![stream, 0, 0, 0];
@@ -259,5 +267,12 @@ pub fn waited(after: Duration, code: i64) -> Script {
         // As engines do, for further requests.
         Step::Hold,
     ]);
+    script
+}
+
+/// A wait that is registered at once and ends at a word of the test's.
+pub fn waited_until(word: &Arc<Notify>, code: i64) -> Script {
+    let mut script = waited(Duration::ZERO, code);
+    script.insert(1, Step::Until(Arc::clone(word)));
     script
 }
