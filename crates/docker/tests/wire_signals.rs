@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use longshore_docker::DockerConfig;
 use longshore_driver_api::{
-    Container, DriverExt as _, Exit, Outcome, Running, Signal, State, TaskSpec,
+    Container, DriverExt as _, Exit, Outcome, Running, SentFor, SentSignal, Signal, State, TaskSpec,
 };
 use stage::Stage;
 use support::{Request, Script, json, waited_until};
@@ -159,4 +159,39 @@ async fn signals_are_kept_while_the_task_is_frozen_and_come_once_in_their_order(
     container.freeze().await.unwrap();
     running.signal(Signal::KILL).await.unwrap();
     assert_eq!(stage.engine.count("POST /containers/c1/kill"), 4);
+}
+
+#[tokio::test]
+async fn a_signal_that_a_frozen_task_never_got_is_not_told_as_sent() {
+    let end = Arc::new(Notify::new());
+    // It ends before it goes on.
+    let (_stage, _container, running) = frozen(&end, |_| None).await;
+    running.signal(Signal::TERM).await.unwrap();
+    end.notify_one();
+    assert_eq!(ended(&*running).await.sent, []);
+
+    for (status, words, is_fine) in
+        [(409, "Container c1 is not running", true), (500, "no such signal here", false)]
+    {
+        let refused = format!(r#"{{"message":"{words}"}}"#);
+        let (_stage, container, running) = frozen(&end, move |request| {
+            request.is("POST /containers/c1/kill").then(|| json(status, &refused))
+        })
+        .await;
+        running.signal(Signal::TERM).await.unwrap();
+        assert_eq!(container.unfreeze().await.is_ok(), is_fine, "{words}");
+        end.notify_one();
+        assert_eq!(ended(&*running).await.sent, [], "{words}");
+    }
+}
+
+#[tokio::test]
+async fn a_signal_that_came_as_a_task_went_on_is_told_as_sent() {
+    let end = Arc::new(Notify::new());
+    let (_stage, container, running) = frozen(&end, |_| None).await;
+    running.signal(Signal::TERM).await.unwrap();
+    container.unfreeze().await.unwrap();
+    end.notify_one();
+    let sent = ended(&*running).await.sent;
+    assert_eq!(sent, [SentSignal::new(Signal::TERM, SentFor::Signal)]);
 }

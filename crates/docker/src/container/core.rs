@@ -69,7 +69,7 @@ pub(crate) struct Core {
     pub(crate) execs: TaskTracker,
     /// The signals that were sent, in order.
     pub(crate) sent: Mutex<Vec<SentSignal>>,
-    /// Those of them that the process is sent when it goes on: it is frozen.
+    /// Those that the process is sent when it goes on: it is frozen.
     pub(crate) kept_signals: Mutex<VecDeque<Signal>>,
     /// How far the task is.
     pub(crate) stage: watch::Sender<Stage>,

@@ -1,7 +1,5 @@
 //! Sending signals to a task, frozen or not.
 
-use std::sync::Arc;
-
 use longshore_driver_api::{Result, SentFor, SentSignal, Signal};
 
 use crate::client::error::ClientError;
@@ -11,49 +9,51 @@ use crate::retry::{again, if_unsent, pause, repeat};
 
 /// Sends a signal of the caller's own. A frozen process takes it when it goes on: until then it is
 /// kept here, since some engines let a process go on with any signal.
-pub(super) async fn signal(core: &Arc<Core>, id: &str, signal: Signal) -> Result<()> {
+pub(super) async fn signal(core: &Core, id: &str, signal: Signal) -> Result<()> {
     // Nobody freezes it in between.
     let _turn = core.freezing.lock().await;
-    if signal != Signal::KILL && *core.frozen.borrow() {
-        core.sent.lock().push(SentSignal::new(signal, SentFor::Signal));
-        core.kept_signals.lock().push_back(signal);
-        return Ok(());
+    {
+        // Under the lock: who lets it go on says so first, and sends what is kept then.
+        let mut kept = core.kept_signals.lock();
+        if signal != Signal::KILL && *core.frozen.borrow() {
+            kept.push_back(signal);
+            return Ok(());
+        }
     }
     kept(core, id).await?;
-    deliver(core, id, signal, SentFor::Signal).await
+    send(core, id, signal, SentFor::Signal).await
 }
 
 /// Sends what was kept while the process was frozen. It goes on now.
 pub(crate) async fn kept(core: &Core, id: &str) -> Result<()> {
     // What is sent is kept no more, even if nobody waits for the answer: it must not come twice.
     while let Some(signal) = { core.kept_signals.lock().pop_front() } {
-        let name = signal.to_string();
-        let sent = if_unsent("kill_container", || core.shared.api.kill_container(id, &name)).await;
-        match sent {
-            Err(error) if !has_ended(&error) => {
-                return Err(engine_error("signal", &core.subject(), error));
-            }
-            _ => {}
-        }
+        send(core, id, signal, SentFor::Signal).await?;
     }
     Ok(())
 }
 
-/// Sends a signal. A task that has ended already is no error.
-pub(super) async fn deliver(
-    core: &Arc<Core>,
-    id: &str,
-    signal: Signal,
-    reason: SentFor,
-) -> Result<()> {
-    let api = &core.shared.api;
+/// Sends a signal for a reason of the driver's. It lets a frozen process go on, which takes the signal
+/// then. A task that has ended already is no error.
+pub(super) async fn deliver(core: &Core, id: &str, signal: Signal, reason: SentFor) -> Result<()> {
+    send(core, id, signal, reason).await?;
+    if *core.frozen.borrow() {
+        // The engine does it by itself for some signals, and then refuses: that is fine.
+        let _ = core.shared.api.unpause_container(id).await;
+        core.frozen.send_replace(false);
+        kept(core, id).await?;
+    }
+    Ok(())
+}
+
+async fn send(core: &Core, id: &str, signal: Signal, reason: SentFor) -> Result<()> {
     let name = signal.to_string();
-    let call = || api.kill_container(id, &name);
-    // What a signal of the caller's own means is not known here: it must not come twice.
+    let call = || core.shared.api.kill_container(id, &name);
     // Before the call: the end that it causes may be told before the call is answered.
     let note = SentSignal::new(signal, reason);
     core.sent.lock().push(note);
     let sent = match reason {
+        // What a signal of the caller's own means is not known here: it must not come twice.
         SentFor::Signal => if_unsent("kill_container", call).await,
         _ => repeat("kill_container", call).await,
     };
@@ -65,23 +65,14 @@ pub(super) async fn deliver(
         }
     }
     match sent {
-        Ok(()) => {}
-        Err(error) if has_ended(&error) => return Ok(()),
-        Err(error) => return Err(engine_error("signal", &core.subject(), error)),
+        Err(error) if !has_ended(&error) => Err(engine_error("signal", &core.subject(), error)),
+        _ => Ok(()),
     }
-    // A frozen process takes the signal when it goes on.
-    if reason != SentFor::Signal && *core.frozen.borrow() {
-        // The engine does it by itself for some signals, and then refuses: that is fine.
-        let _ = api.unpause_container(id).await;
-        core.frozen.send_replace(false);
-        kept(core, id).await?;
-    }
-    Ok(())
 }
 
 /// Kills the task, again and again until the engine takes it: a second kill does what one does. Ends
 /// by itself only then.
-pub(super) async fn kill(core: &Arc<Core>, id: &str, reason: SentFor) {
+pub(super) async fn kill(core: &Core, id: &str, reason: SentFor) {
     for attempt in 1.. {
         match deliver(core, id, Signal::KILL, reason).await {
             Ok(()) => return,
