@@ -13,10 +13,12 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use longshore_docker::DockerDriver;
-use longshore_driver_api::{ByteSize, Driver as _, DriverExt as _, ErrorKind, TaskSpec};
+use longshore_driver_api::{
+    ByteSize, Driver as _, DriverExt as _, ErrorKind, Task, TaskIo, TaskSpec,
+};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use stage::Stage;
-use support::{Request, Script, ScriptedEngine, Step, chunk, chunked, json, usual, waited};
+use support::{Request, Script, ScriptedEngine, Step, chunk, chunked, event, json, usual, waited};
 use tokio::sync::{Mutex, MutexGuard, Notify};
 
 /// A figure's name with its labels, and how often it was counted or recorded, or how large it is.
@@ -94,11 +96,8 @@ fn engine() -> ScriptedEngine {
             return waited(Duration::from_millis(200), 3);
         }
         if request.is("GET /events") {
-            let event = r#"{"Type":"container","Action":"oom","Actor":{"ID":"c1"},"timeNano":7}"#;
-            let mut script = chunked();
-            let event = chunk(format!("{event}\n").as_bytes());
-            script.extend([Step::Until(Arc::clone(&followed)), event, Step::Hold]);
-            return script;
+            let followed = Step::Until(Arc::clone(&followed));
+            return [chunked(), vec![followed, event(7, "oom", ""), Step::Hold]].concat();
         }
         if request.is("GET /system/df") {
             let images = r#"[{"Id":"sha256:1","Size":5,"SharedSize":0,"RepoTags":["x:latest"]},
@@ -199,6 +198,26 @@ async fn each_attempt_of_a_pull_counts_and_each_that_is_made_again() {
     assert_told(&figures, &expected);
     let retries = figures.keys().filter(|name| name.contains("retries_total"));
     assert_eq!(retries.count(), 2, "the last attempt was not made again: {figures:#?}");
+}
+
+#[tokio::test]
+async fn an_input_that_is_lost_counts_as_attached_to_again_where_it_was() {
+    let answer = |request: &Request| {
+        let created = r#"{"Id":"c1","State":{"Status":"created"}}"#;
+        let looked = request.is("GET /containers/c1/json").then(|| json(200, created));
+        looked.or_else(|| request.is("POST /containers/c1/attach").then(Script::new))
+    };
+    let figures = told(answer, async |driver| {
+        let io = TaskIo::none().stdin(tokio::io::empty());
+        let task = Task::new(TaskSpec::builder("x").build().unwrap()).io(io);
+        driver.run_task(task).await.unwrap_err();
+    })
+    .await;
+    let expected = [
+        ("longshore_docker_api_seconds call=attach status=error", 4.0),
+        ("longshore_docker_api_retries_total call=attach status=error", 3.0),
+    ];
+    assert_told(&figures, &expected);
 }
 
 #[tokio::test]

@@ -54,11 +54,12 @@ pub(super) async fn unspent(
     error: ClientError,
     spent: u32,
 ) -> Result<String> {
-    meter::retried("attach", &error);
+    let lost = meter::Failed::by(&error);
     let why = failed(core, error);
     if spent <= TRIES && !core.ending.is_cancelled() {
         tokio::time::sleep(pause(spent)).await;
         if let Some(id) = make_anew(core, id, &why).await? {
+            lost.retried("attach");
             return Ok(id);
         }
     }
