@@ -49,7 +49,7 @@ pub(crate) struct Told {
     kills: u64,
     /// Whether all since its start was told.
     is_whole: bool,
-    /// How often something may have been missed, or was told without its particulars.
+    /// How often something may have been missed.
     pub(crate) gaps: u64,
 }
 
@@ -115,8 +115,6 @@ impl Events {
             }
             "kill" => told.kills += 1,
             "die" => told.code = event.exit_code(),
-            // Podman's says no more in the action.
-            "health_status" => told.gaps += 1,
             _ => told.healthy = event.health().or(told.healthy),
         });
     }

@@ -105,11 +105,8 @@ pub(super) async fn end_of(core: &Core, id: &str, wait: Waiting, told: &Follower
             return End { is_sure: seen, ..End::kept(&state, seen, "") };
         }
     };
-    // What Podman tells has not been tried.
-    let is_docker = core.shared.capabilities.engine == "docker";
     let by_event = async {
         match told.end().await {
-            _ if !is_docker => std::future::pending().await,
             // Also what an engine says that was away: the wait finds out.
             UNKNOWN_CODE => std::future::pending().await,
             // It may tell what another has done to the task, as that came.
