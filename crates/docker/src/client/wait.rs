@@ -4,7 +4,6 @@
 //! lasts, and a wait lasts for as long as its container, of which there may be thousands.
 
 use http::StatusCode;
-use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::call::message_of;
@@ -32,7 +31,7 @@ impl std::fmt::Debug for PendingWait {
 }
 
 /// The connection to whoever has answered a wait. It could be asked for more.
-pub(crate) struct Answered(Mutex<Box<dyn Io>>);
+pub(crate) struct Answered(Box<dyn Io>);
 
 impl std::fmt::Debug for Answered {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -47,7 +46,7 @@ impl Answered {
         tokio::select! {
             biased;
             // There is nothing more to be said.
-            _ = self.0.get_mut().read_u8() => false,
+            _ = self.0.read_u8() => false,
             () = std::future::ready(()) => true,
         }
     }
@@ -100,7 +99,7 @@ impl PendingWait {
         }
         let answer = serde_json::from_slice(&body)
             .map_err(|error| ClientError::Protocol(format!("the answer to a wait: {error}")))?;
-        Ok((answer, Answered(Mutex::new(self.io))))
+        Ok((answer, Answered(self.io)))
     }
 
     async fn whole(&mut self) -> Result<Vec<u8>> {

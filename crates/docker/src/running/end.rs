@@ -268,7 +268,7 @@ async fn kept_facts(
         facts.oom = if memory_ran_out() { OomEvidence::Seen } else { OomEvidence::None };
         return facts;
     }
-    let mut answer = proof::asked(core, id, &end).await;
+    let mut answer = proof::asked(core, id, proof::is_in_question(core, &end)).await;
     if let Some(why) = proof::doubt(core, id, (&mut end, begun), &answer, told).await {
         facts.code = None;
         facts.engine_error = Some(why);

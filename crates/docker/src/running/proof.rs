@@ -34,8 +34,8 @@ pub(super) fn is_told(end: &End, told: &Follower) -> bool {
     end.told && told.is_whole() && (end.is_decided || !told.is_signalled())
 }
 
-/// Asks the engine about the container, as long as one may come back.
-pub(super) async fn asked(core: &Core, id: &str, end: &End) -> Result<Container> {
+/// Asks the engine about the container: where its end is in question, as long as one may come back.
+pub(super) async fn asked(core: &Core, id: &str, is_in_question: bool) -> Result<Container> {
     let patience = core.shared.timeouts.engine_gone;
     let mut give_up = Instant::now() + patience;
     for attempt in 1.. {
@@ -47,7 +47,7 @@ pub(super) async fn asked(core: &Core, id: &str, end: &End) -> Result<Container>
             Ok(_) => true,
             Err(error) => error.is_not_found() || Instant::now() >= give_up,
         };
-        if is_final || !is_in_question(core, end) || core.ending.is_cancelled() {
+        if is_final || !is_in_question || core.ending.is_cancelled() {
             return asked;
         }
         tokio::time::sleep(pause(attempt)).await;
@@ -99,7 +99,7 @@ async fn is_held(end: &mut End) -> bool {
 }
 
 /// Whether it is not the owner's doing, and an engine's could be.
-fn is_in_question(core: &Core, end: &End) -> bool {
+pub(super) fn is_in_question(core: &Core, end: &End) -> bool {
     core.shared.capabilities.engine == "docker" && !end.is_sure && !end.is_decided
 }
 
