@@ -6,6 +6,8 @@ mod stage;
 #[expect(unreachable_pub, reason = "the module is shared with the unit tests")]
 #[expect(dead_code, reason = "other tests use the rest of it")]
 mod support;
+#[path = "support/until.rs"]
+mod until;
 
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
@@ -21,6 +23,7 @@ use serde_json::Value;
 use stage::Stage;
 use support::{Request, Script, Step, empty, json, upgrade, waited};
 use tokio::sync::{Notify, watch};
+use until::until;
 
 /// Lends h1, h2 and so on, each of which is lost as soon as the engine has refused it.
 #[derive(Debug)]
@@ -288,17 +291,11 @@ async fn a_start_that_is_dropped_meanwhile_leaves_nothing() {
     let container = stage.driver.prepare(borrower()).await.unwrap();
     tokio::select! {
         started = container.start() => panic!("{started:?}"),
-        () = async {
-            while removed(&stage).is_empty() {
-                tokio::task::yield_now().await;
-            }
-        } => {}
+        () = until("it is removed", async || !removed(&stage).is_empty()) => {}
     }
     // The removal that was given up, and the one that closing asks for.
     let lets = async {
-        while removed(&stage).len() < 2 {
-            tokio::task::yield_now().await;
-        }
+        until("both are asked for", async || removed(&stage).len() == 2).await;
         removal.notify_waiters();
         removal.notify_one();
     };
@@ -315,9 +312,7 @@ async fn who_copies_while_another_is_made_is_told_to_come_again() {
     let stage = refusals.stage(&Lends::new(9)).await;
     let container = stage.driver.prepare(borrower()).await.unwrap();
     let copies = async {
-        while removed(&stage).is_empty() {
-            tokio::task::yield_now().await;
-        }
+        until("it is removed", async || !removed(&stage).is_empty()).await;
         let error = container.write_file("/tmp/a", b"a", 0o644).await.unwrap_err();
         removal.notify_one();
         error

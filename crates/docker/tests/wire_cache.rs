@@ -6,18 +6,22 @@ mod stage;
 #[expect(unreachable_pub, reason = "the module is shared with the unit tests")]
 #[expect(dead_code, reason = "other tests use the rest of it")]
 mod support;
+#[path = "support/until.rs"]
+mod until;
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use longshore_docker::{DockerDriver, ImageVolumes};
 use longshore_driver_api::{
-    ByteSize, Container, ContainerExt as _, Driver, ErrorKind, Task, TaskSpec,
+    ByteSize, Container, ContainerExt as _, Driver, ErrorKind, PullPolicy, Task, TaskSpec,
 };
 use serde_json::{Value, json};
 use support::{Request, Script, ScriptedEngine, Step, usual};
 use tokio::sync::Notify;
+use until::until;
 
 /// Whatever happens has happened by then.
 const LONG: Duration = Duration::from_secs(30);
@@ -196,13 +200,7 @@ impl Stage {
 
     /// Waits until just these images are left, and for a while longer that no more go.
     async fn left(&self, expected: &[&str]) {
-        let left = async {
-            while self.names() != expected {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        let in_time = tokio::time::timeout(LONG, left).await.is_ok();
-        assert!(in_time, "{:?}", self.world.lock().unwrap());
+        until(&format!("just {expected:?} are left"), async || self.names() == expected).await;
         let listed = self.world.lock().unwrap().listed;
         tokio::time::sleep(Duration::from_millis(50)).await;
         assert_eq!(self.names(), expected);
@@ -286,12 +284,7 @@ async fn a_container_that_is_refused_its_image_takes_it_from_nobody() {
     }
     refused.close().await.unwrap();
     let usage = || stage.driver.image_cache().unwrap();
-    let counted = async {
-        while usage().images == 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(LONG, counted).await.unwrap();
+    until("the images are counted", async || usage().images > 0).await;
     assert_eq!(usage().busy, 1);
     stage.left(&["a"]).await;
     user.close().await.unwrap();
@@ -368,23 +361,33 @@ async fn layers_in_common_are_counted_once() {
 #[tokio::test]
 async fn an_image_that_went_between_the_look_and_the_hold_is_not_there() {
     let folder = tempfile::tempdir().unwrap();
-    let state = folder.path().join("s");
-    let stage = Stage::new(world(vec![image("a")]), 5, folder.path(), &state).await;
-    let task = Task::new(
-        TaskSpec::builder("a").pull(longshore_driver_api::PullPolicy::Never).build().unwrap(),
-    );
-    let container = stage.driver.container(task).unwrap();
-    // Whoever comes first: a container that has its image keeps it, and one that has not says so.
-    match container.ensure_image().await {
-        Ok(()) => stage.left(&["a"]).await,
-        Err(error) => {
-            assert_eq!(error.kind(), ErrorKind::ImageNotFound);
-            stage.left(&[]).await;
+    let told = Mutex::new(world(vec![image("a")]));
+    let (looked, gone) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let is_listed = AtomicBool::new(false);
+    let engine = ScriptedEngine::usual_but(move |request| {
+        let mut script = answer(&told, request)?;
+        if request.is("DELETE /images/") {
+            gone.notify_one();
         }
-    }
-    container.close().await.unwrap();
-    stage.left(&[]).await;
-    stage.driver.close().await.unwrap();
+        // Nothing is removed before the look, and the look is not answered before.
+        if request.is("GET /system/df") && !is_listed.swap(true, Ordering::SeqCst) {
+            script.insert(0, Step::Until(Arc::clone(&looked)));
+        }
+        if request.is("GET /images/docker.io") {
+            looked.notify_one();
+            script.insert(0, Step::Until(Arc::clone(&gone)));
+        }
+        Some(script)
+    });
+    let mut config = stage::config(&engine, folder.path());
+    config.image_clean_max_size = Some(ByteSize(5));
+    let driver = DockerDriver::open(config).await.unwrap();
+    let spec = TaskSpec::builder("a").pull(PullPolicy::Never).build().unwrap();
+    let container = driver.container(Task::new(spec)).unwrap();
+    let error = tokio::time::timeout(LONG, container.ensure_image()).await.unwrap().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ImageNotFound, "{error}");
+    assert_eq!(engine.count("GET /images/docker.io"), 2, "{:?}", engine.lines());
+    driver.close().await.unwrap();
 }
 
 #[tokio::test]
@@ -412,7 +415,7 @@ async fn a_look_that_ends_after_the_close_holds_no_image() {
     let late = Arc::clone(&answered);
     let engine = ScriptedEngine::usual_but(move |request| {
         let mut script = answer(&told, request)?;
-        if request.is("GET /images/a") || request.is("GET /images/docker.io") {
+        if request.is("GET /images/docker.io") {
             script.insert(0, Step::Until(Arc::clone(&late)));
         }
         Some(script)
@@ -423,9 +426,7 @@ async fn a_look_that_ends_after_the_close_holds_no_image() {
     let driver = DockerDriver::open(config).await.unwrap();
     let container = driver.container(TaskSpec::builder("a").build().unwrap().into()).unwrap();
     let close = async {
-        while engine.count("GET /images/a") + engine.count("GET /images/docker.io") == 0 {
-            tokio::task::yield_now().await;
-        }
+        until("it is looked at", async || engine.count("GET /images/docker.io") > 0).await;
         container.close().await.unwrap();
         answered.notify_one();
     };

@@ -6,6 +6,8 @@ mod stage;
 #[expect(unreachable_pub, reason = "the module is shared with the unit tests")]
 #[expect(dead_code, reason = "other tests use the rest of it")]
 mod support;
+#[path = "support/until.rs"]
+mod until;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -16,6 +18,7 @@ use longshore_driver_api::{
 use stage::Stage;
 use support::{Request, Script, Step, chunked, json};
 use tokio::sync::Notify;
+use until::until;
 
 /// Whatever hangs has hung by then.
 const LONG: Duration = Duration::from_secs(30);
@@ -50,9 +53,8 @@ async fn moving(go_on: &Arc<Notify>) -> Stage {
 
 /// Waits until the engine was asked for so many pulls.
 async fn pulls(stage: &Stage, count: usize) {
-    while stage.engine.count("POST /images/create") < count {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    until("the pulls are asked for", async || stage.engine.count("POST /images/create") >= count)
+        .await;
 }
 
 #[tokio::test]
@@ -64,7 +66,7 @@ async fn who_pulls_one_name_for_two_platforms_at_once_gets_both() {
         async move { container.pull_image().await }
     });
     let one = tokio::spawn(one);
-    tokio::time::timeout(LONG, pulls(&stage, 1)).await.unwrap();
+    pulls(&stage, 1).await;
     let two = tokio::spawn(two);
     let early = tokio::time::timeout(A_WHILE, pulls(&stage, 2)).await;
     assert!(early.is_err(), "the name is moved before it was looked at");
@@ -83,7 +85,7 @@ async fn pulls_of_other_names_do_not_wait() {
         let container = container(&stage, image, "linux/amd64", PullPolicy::Always);
         tokio::spawn(async move { container.pull_image().await })
     });
-    tokio::time::timeout(LONG, pulls(&stage, 2)).await.expect("both are asked for");
+    pulls(&stage, 2).await;
     let word = tokio::spawn(async move {
         // The engine may not wait for it yet.
         loop {
