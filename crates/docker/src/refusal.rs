@@ -14,7 +14,7 @@ pub(crate) struct Refusal {
 }
 
 /// The words for an image for another platform than the one that is asked for.
-const OTHER_PLATFORM: &str = "does not match the specified platform";
+pub(crate) const OTHER_PLATFORM: &str = "does not match the specified platform";
 
 /// Words that all have to be in the text, in lower case; the first row that fits counts.
 const TABLE: &[(&[&str], ErrorKind, &str)] = {

@@ -6,6 +6,7 @@ use longshore_driver_api::{Error, ErrorKind, ImageRef};
 
 use crate::client::error::ClientError;
 use crate::error::kind_of;
+use crate::refusal::OTHER_PLATFORM;
 
 /// The contract's error for a failed pull. What comes from the registry has kinds of its own.
 pub(super) fn pull_error(image: &ImageRef, error: ClientError) -> Error {
@@ -82,7 +83,7 @@ fn registry_kind(image: &ImageRef, status: Option<u16>, message: &str) -> ErrorK
         "no match for platform",
         "cannot be used on this platform",
         // Docker 26's, where the name leads to an image for one platform.
-        "does not match the specified platform",
+        OTHER_PLATFORM,
         // Podman's, which goes on with the kind of list.
         "no image found in",
     ];
