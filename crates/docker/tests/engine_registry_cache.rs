@@ -12,16 +12,20 @@ mod until;
 use longshore_conformance::Fixture as _;
 use longshore_docker::{DockerConfig, DockerDriver};
 use longshore_driver_api::{ByteSize, Driver as _, DriverExt as _, Task, TaskSpec};
-use pushed::{Made, Repository};
+use pushed::{Made, Repository, host};
 use tokio::sync::Mutex;
 use until::until;
 
 /// Bytes that each image has for itself, roughly.
 const SIZE: usize = 1 << 20;
 
-fn push(repository: &Repository, tag: Option<&str>, code: u8) -> pushed::Pushed {
-    let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
-    repository.push(tag, &Made { architecture, code, more: SIZE })
+/// Pushes three images, whose tasks end with 4, 5 and 6. Their names: the second has no tag.
+fn three(repository: &Repository) -> [String; 3] {
+    let push = |tag, code| repository.push(tag, &Made { architecture: host(), code, more: SIZE });
+    push(Some("1"), 4);
+    let second = push(None, 5);
+    push(Some("3"), 6);
+    [repository.tagged("1"), repository.pinned(&second), repository.tagged("3")]
 }
 
 /// How a driver is opened that keeps what was there before, and room for so many halves of an image.
@@ -60,11 +64,7 @@ static ALONE: Mutex<()> = Mutex::const_new(());
 async fn what_was_pulled_by_tag_or_by_digest_goes_when_it_must_and_comes_again() {
     let _alone = ALONE.lock().await;
     let (repository, fixture) = (Repository::new(), fixture::Docker::new());
-    push(&repository, Some("1"), 4);
-    let second = push(&repository, None, 5);
-    push(&repository, Some("3"), 6);
-    let (one, two, three) =
-        (repository.tagged("1"), repository.pinned(&second), repository.tagged("3"));
+    let [one, two, three] = three(&repository);
     let driver = DockerDriver::open(bounded(&fixture, 5).await).await.unwrap();
     // There is room for two, and each counts as soon as it is there.
     assert_eq!(run(&driver, &one).await, Some(4));
@@ -83,11 +83,7 @@ async fn what_was_pulled_by_tag_or_by_digest_goes_when_it_must_and_comes_again()
 async fn what_is_exempt_by_its_tag_or_its_digest_stays() {
     let _alone = ALONE.lock().await;
     let (repository, fixture) = (Repository::new(), fixture::Docker::new());
-    push(&repository, Some("1"), 4);
-    let second = push(&repository, None, 5);
-    push(&repository, Some("3"), 6);
-    let (one, two, three) =
-        (repository.tagged("1"), repository.pinned(&second), repository.tagged("3"));
+    let [one, two, three] = three(&repository);
     let mut config = bounded(&fixture, 1).await;
     config.image_clean_exempt_tags.extend([one.clone(), two.clone()]);
     let driver = DockerDriver::open(config).await.unwrap();

@@ -12,10 +12,10 @@ use std::time::Duration;
 use longshore_conformance::Fixture as _;
 use longshore_docker::{DockerDriver, StatsSource};
 use longshore_driver_api::{
-    ByteSize, ContainerExt as _, Cpus, Driver as _, DriverExt as _, ExecSpec, Mount, NetworkMode,
-    Sample, Task, TaskIo, TaskSpec, TaskSpecBuilder,
+    ByteSize, Container, ContainerExt as _, Cpus, Driver as _, DriverExt as _, ExecSpec, Mount,
+    NetworkMode, Running, Sample, Task, TaskIo, TaskSpec, TaskSpecBuilder,
 };
-use longshore_stats::{EngineStats, Metric};
+use longshore_stats::{EngineStats, Metric, Metrics};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use until::until;
@@ -48,6 +48,21 @@ async fn engines_figures(id: &str) -> serde_json::Value {
     let (status, figures) = asked.await.unwrap().unwrap();
     assert_eq!(status, 200, "{figures}");
     figures
+}
+
+/// What the engine and the driver say of a container in which little goes on now, so that both look at
+/// the same. It is cancelled then.
+async fn side_by_side(
+    container: &dyn Container,
+    running: &dyn Running,
+    told: &Told,
+) -> (serde_json::Value, Metrics) {
+    let so_far = told.lock().unwrap().len();
+    let engines = engines_figures(&container.engine_id().unwrap()).await;
+    until("two further samples come", async || told.lock().unwrap().len() >= so_far + 2).await;
+    running.cancel();
+    running.wait().await;
+    (engines, told.lock().unwrap()[so_far + 1].metrics.clone())
 }
 
 fn most(samples: &[Sample], metric: Metric) -> Option<u64> {
@@ -94,14 +109,7 @@ async fn figures_from_the_files_agree_with_the_engines() {
     let running = container.start().await.unwrap();
     let burnt = ExecSpec::new(["/testee", "burn", "200"]);
     container.exec_output(burnt, ByteSize::mib(1)).await.unwrap();
-    let id = container.engine_id().unwrap();
-    // Nothing goes on in it now, so that both look at the same.
-    let so_far = told.lock().unwrap().len();
-    let engines = engines_figures(&id).await;
-    until("two further samples come", async || told.lock().unwrap().len() >= so_far + 2).await;
-    running.cancel();
-    running.wait().await;
-    let ours = told.lock().unwrap()[so_far + 1].metrics.clone();
+    let (engines, ours) = side_by_side(&*container, &*running, &told).await;
     let engines_cpu = engines["cpu_stats"]["cpu_usage"]["total_usage"].as_u64().unwrap();
     let ours_cpu = ours.get(Metric::CpuTime).unwrap();
     assert!(ours_cpu >= 200_000_000, "{ours_cpu}");
@@ -146,13 +154,7 @@ async fn what_went_over_the_network_and_to_the_disk_is_what_the_engine_counts() 
     assert_eq!((written.unwrap(), read.unwrap()), ((), sent.len()));
     let fill = ExecSpec::new(["/testee", "fill", "/data/file", "3000000"]);
     container.exec_output(fill, ByteSize::mib(1)).await.unwrap();
-    // Little goes on in it now, so that both look at the same.
-    let so_far = told.lock().unwrap().len();
-    let engines = engines_figures(&container.engine_id().unwrap()).await;
-    until("two further samples come", async || told.lock().unwrap().len() >= so_far + 2).await;
-    running.cancel();
-    running.wait().await;
-    let ours = told.lock().unwrap()[so_far + 1].metrics.clone();
+    let (engines, ours) = side_by_side(&*container, &*running, &told).await;
     let is_docker = driver.capabilities().engine == "docker";
     let engines: EngineStats = serde_json::from_value(engines).unwrap();
     let engines = EngineStats::sample(None, &engines).expect("it runs").metrics;

@@ -44,6 +44,15 @@ fn registry() -> String {
     })
 }
 
+/// The engine runs here: its platform's architecture, by Go's name.
+pub(crate) fn host() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    }
+}
+
 /// What an image is made of: the testee, which runs wherever the image says that it does, and bytes
 /// that no other image has.
 pub(crate) struct Made<'a> {
