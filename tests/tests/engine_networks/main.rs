@@ -55,8 +55,7 @@ async fn a_task_is_found_by_its_alias_and_address_on_its_own_network_alone() {
     with_networks(2, async |world| {
         let [ours, other] = &world.networks[..] else { unreachable!("there are two") };
         let driver = world.driver(|_| ()).await;
-        let spec = world.task(ours, &["listen-tcp", &PORT.to_string(), "--times", "2"]);
-        let spec = spec.edit(|spec| spec.network.aliases = vec!["web".to_owned()]);
+        let spec = world.answering(ours).edit(|spec| spec.network.aliases = vec!["web".to_owned()]);
         let server = world.server(&driver, spec).await;
         assert_eq!(world.networks_of(&*server.container).await, [ours.as_str()]);
         let address = server.address_on(ours).await;
@@ -79,9 +78,7 @@ async fn a_task_is_found_by_its_alias_and_address_on_its_own_network_alone() {
 async fn a_task_on_two_networks_is_found_by_its_alias_on_both() {
     with_networks(2, async |world| {
         let driver = world.driver(|_| ()).await;
-        let spec =
-            world.task(&world.networks[0], &["listen-tcp", &PORT.to_string(), "--times", "2"]);
-        let spec = spec.edit(|spec| {
+        let spec = world.answering(&world.networks[0]).edit(|spec| {
             spec.network.also = vec![world.networks[1].clone()];
             spec.network.aliases = vec!["web".to_owned()];
         });

@@ -17,9 +17,9 @@ async fn what_is_sent_to_a_published_port_reaches_the_task_and_is_answered() {
     with_networks(1, async |world| {
         let driver = world.driver(|_| ()).await;
         for network in ["bridge", &world.networks[0]] {
-            let spec = world.task(network, &["listen-tcp", &PORT.to_string(), "--times", "2"]);
             // Two ports of the host, one of them on one address only.
-            let spec = spec
+            let spec = world
+                .answering(network)
                 .publish(PublishedPort::tcp(PORT))
                 .edit(|spec| spec.network.publish.push(PublishedPort::tcp(PORT).address(HERE)));
             let server = world.server(&driver, spec).await;

@@ -62,6 +62,11 @@ impl World {
         self.scene.setup.task(args.iter().copied()).network(network.into())
     }
 
+    /// A task that answers twice at [`PORT`].
+    pub(crate) fn answering(&self, network: &str) -> TaskSpecBuilder {
+        self.task(network, &["listen-tcp", &PORT.to_string(), "--times", "2"])
+    }
+
     /// Waits until a server listens, on all of the networks.
     pub(crate) async fn server(&self, driver: &DockerDriver, spec: TaskSpecBuilder) -> Server {
         let (io, output) = TaskIo::captured();
