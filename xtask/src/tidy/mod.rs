@@ -38,23 +38,20 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
         }
     }
     let files = files(&workspace.root)?;
-    let sources: Vec<(String, String)> = files
-        .iter()
-        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+    let with = |extension: &'static str| {
+        files.iter().filter(move |path| path.extension().is_some_and(|it| it == extension))
+    };
+    let sources: Vec<(String, String)> = with("rs")
         .map(|path| Ok((relative(workspace, path), read(path)?)))
         .collect::<Result<_>>()?;
-    for path in &files {
-        let place = relative(workspace, path);
-        match path.extension().and_then(|extension| extension.to_str()) {
-            Some("rs") => problems.extend(sources::check(&place, &read(path)?)),
-            Some("md") => {
-                let exists = |link: &str| path.with_file_name(link).exists();
-                let text = read(path)?;
-                problems.extend(docs::check_text(&place, &text, exists));
-                problems.extend(docs::check_functions(&place, &text, &sources));
-            }
-            _ => {}
-        }
+    for (place, text) in &sources {
+        problems.extend(sources::check(place, text));
+    }
+    for path in with("md") {
+        let (place, text) = (relative(workspace, path), read(path)?);
+        let exists = |link: &str| path.with_file_name(link).exists();
+        problems.extend(docs::check_text(&place, &text, exists));
+        problems.extend(docs::check_functions(&place, &text, &sources));
     }
     problems.extend(docs::check_present(|path| workspace.root.join(path).exists()));
 
