@@ -141,10 +141,11 @@ impl Case {
             Often::Once => Script::new().once(self.step, self.fault),
             Often::UntilClose => Script::new().always(self.step, self.fault),
         };
-        // What an engine tells by itself comes before the answer to a wait, which then is not heard.
+        // What an engine tells by itself comes before the answer to a wait, which then is not heard. So
+        // it tells nothing here; but the stream stands, which shows that it is the same engine.
         let relies_on_it = is_past_head(self.fault) || self.fault == Fault::DuplicateReply;
         if self.step == Step::Wait && relies_on_it {
-            return script.always(Step::Events, Fault::Refuse);
+            return script.always(Step::Events, Fault::StallAt(Place::HeadEnd));
         }
         script
     }
