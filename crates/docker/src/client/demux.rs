@@ -5,14 +5,18 @@
 //! Which of the two it is, is known from the task and never guessed from the bytes. A payload is
 //! handed on as it arrives and is never held as a whole: it may be 4 GiB long.
 
+use std::io;
+
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::error::{ClientError, Result};
+use super::piece::piece;
 
 /// The memory that one attach stream takes in this process once it has much to say.
 pub(crate) const BUFFER: usize = 64 * 1024;
-/// What it takes until then: a thousand tasks that say little should not cost 64 MiB.
-const SMALL_BUFFER: usize = 2 * 1024;
+/// How much is read at once until then, and held only until it is handed on: a thousand tasks that
+/// say little should not cost 64 MiB.
+const PIECE: usize = 2 * 1024;
 
 /// The length of a frame's header.
 const HEADER: usize = 8;
@@ -56,7 +60,7 @@ impl<R: AsyncRead + Unpin> Demux<R> {
         Self {
             reader,
             framed: !tty,
-            buffer: vec![0; SMALL_BUFFER].into_boxed_slice(),
+            buffer: Box::default(),
             start: 0,
             end: 0,
             filled: false,
@@ -71,17 +75,9 @@ impl<R: AsyncRead + Unpin> Demux<R> {
     pub(crate) async fn next(&mut self) -> Result<Option<(Channel, &[u8])>> {
         loop {
             if self.start == self.end {
-                self.start = 0;
-                self.end = 0;
-                if self.filled && self.buffer.len() < BUFFER {
-                    self.buffer = vec![0; BUFFER].into_boxed_slice();
-                }
-                match self.reader.read(&mut self.buffer).await {
+                match self.read().await {
                     Ok(0) => return self.end_of_stream(),
-                    Ok(read) => {
-                        self.end = read;
-                        self.filled = read == self.buffer.len();
-                    }
+                    Ok(read) => self.end = read,
                     Err(error) => return Err(ClientError::Disconnected(error.to_string())),
                 }
             }
@@ -110,6 +106,21 @@ impl<R: AsyncRead + Unpin> Demux<R> {
                 }
             }
         }
+    }
+
+    /// Reads into the buffer, which is empty, and says how much.
+    async fn read(&mut self) -> io::Result<usize> {
+        (self.start, self.end) = (0, 0);
+        if self.filled && self.buffer.len() < BUFFER {
+            self.buffer = vec![0; BUFFER].into_boxed_slice();
+        }
+        if self.buffer.len() == BUFFER {
+            return self.reader.read(&mut self.buffer).await;
+        }
+        self.buffer = Box::default();
+        self.buffer = piece::<PIECE>(&mut self.reader).await?;
+        self.filled = self.buffer.len() == PIECE;
+        Ok(self.buffer.len())
     }
 
     /// Whether everything that was begun has been read to its end.

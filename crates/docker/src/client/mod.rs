@@ -15,6 +15,7 @@ pub(crate) mod error;
 pub(crate) mod files;
 mod lines;
 pub(crate) mod load;
+mod piece;
 pub(crate) mod pull;
 mod quirks;
 pub(crate) mod reply;

@@ -9,6 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::call::message_of;
 use super::connect::Io;
 use super::error::{ClientError, Result};
+use super::piece::piece;
 use super::reply::WaitResult;
 
 /// A wait's answer is a few hundred bytes.
@@ -123,22 +124,9 @@ async fn read(io: &mut Box<dyn Io>, into: &mut Vec<u8>) -> Result<bool> {
     if into.len() > LIMIT {
         return Err(ClientError::Protocol("the answer to a wait is too long".into()));
     }
-    // The buffer is made once something is there: a wait that waits holds none.
-    let first = io.read_u8().await;
-    match first {
-        Ok(byte) => into.push(byte),
-        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(false),
-        Err(error) => return Err(broken(&error)),
-    }
-    let mut piece = [0; PIECE];
-    let more = tokio::select! {
-        biased;
-        read = io.read(&mut piece) => read.map_err(|error| broken(&error))?,
-        // Nothing more for now.
-        () = std::future::ready(()) => 0,
-    };
-    into.extend_from_slice(&piece[..more]);
-    Ok(true)
+    let piece = piece::<PIECE>(io).await.map_err(|error| broken(&error))?;
+    into.extend_from_slice(&piece);
+    Ok(!piece.is_empty())
 }
 
 fn broken(error: &std::io::Error) -> ClientError {
