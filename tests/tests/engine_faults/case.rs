@@ -142,12 +142,28 @@ impl Case {
             Often::UntilClose => Script::new().always(self.step, self.fault),
         };
         // What an engine tells by itself comes before the answer to a wait, which then is not heard. So
-        // it tells nothing here; but the stream stands, which shows that it is the same engine.
-        let relies_on_it = is_past_head(self.fault) || self.fault == Fault::DuplicateReply;
-        if self.step == Step::Wait && relies_on_it {
-            return script.always(Step::Events, Fault::StallAt(Place::HeadEnd));
+        // it tells nothing here.
+        match self.often {
+            _ if !self.breaks_the_answer_to_a_wait() => script,
+            // It may be asked later what it remembers.
+            Often::Once => script.once(Step::Events, Fault::Stall),
+            // The stream stands, which shows that it is the same engine, if it stood in time.
+            Often::UntilClose => script.always(Step::Events, Fault::StallAt(Place::HeadEnd)),
         }
-        script
+    }
+
+    fn breaks_the_answer_to_a_wait(&self) -> bool {
+        let breaks = is_past_head(self.fault) || self.fault == Fault::DuplicateReply;
+        self.step == Step::Wait && breaks
+    }
+
+    /// Whether nothing may be left that proves an end to be the task's own.
+    pub(crate) fn leaves_no_proof(&self) -> bool {
+        match self.step {
+            // Whoever closes does not wait for an answer.
+            Step::Inspect => self.often == Often::UntilClose || self.action == Action::Close,
+            _ => self.often == Often::UntilClose && self.breaks_the_answer_to_a_wait(),
+        }
     }
 
     /// What is broken, as figures are sorted by.

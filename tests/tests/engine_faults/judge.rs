@@ -71,11 +71,8 @@ fn outcome(play: &Play, exit: &Exit, problems: &mut Vec<String>) {
         None => {
             exit.outcome == own
                 || (play.case.action == Action::Close && exit.outcome == Outcome::Cancelled)
-                // An end that another could have brought about is asked about, and nobody answers; whoever
-                // closes does not wait for that.
-                || (exit.outcome == Outcome::Lost
-                    && play.case.step == Step::Inspect
-                    && (play.case.often == Often::UntilClose || play.case.action == Action::Close))
+                // An end that another could have brought about.
+                || (exit.outcome == Outcome::Lost && play.case.leaves_no_proof())
         }
     };
     if !fits {
