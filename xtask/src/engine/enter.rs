@@ -1,7 +1,8 @@
 //! `enter`: becomes an engine that lives in another root.
 //!
 //! Only [`start`](super::start) calls it, in a mount namespace of its own: the namespace, and all
-//! that is mounted in it, ends with the engine's last process.
+//! that is mounted in it, ends with the engine's last process. An engine that is started again enters
+//! that of the one before.
 
 use std::ffi::{CString, OsString};
 use std::fs;
@@ -26,10 +27,12 @@ const DEEP: [&str; 3] = ["dev", "proc", "sys"];
 
 pub(crate) fn run(mut args: lexopt::Parser) -> Result<()> {
     let (mut root, mut stage, mut cgroup, mut joined) = (None, None, None, None);
+    let mut within = None;
     let (mut keep, mut program) = (Vec::new(), Vec::<OsString>::new());
     while let Some(arg) = args.next()? {
         match arg {
             Long("root") => root = Some(PathBuf::from(args.value()?)),
+            Long("within") => within = Some(args.value()?),
             Long("stage") => stage = Some(PathBuf::from(args.value()?)),
             Long("keep") => keep.push(PathBuf::from(args.value()?)),
             Long("cgroup") => cgroup = Some(args.value()?.string()?),
@@ -44,10 +47,16 @@ pub(crate) fn run(mut args: lexopt::Parser) -> Result<()> {
     if let Some(cgroup) = cgroup {
         return join(&cgroup);
     }
-    let (Some(root), Some(stage), [name, arguments @ ..]) = (root, stage, &program[..]) else {
+    let tops = joined.map(|cgroup| settle(&cgroup)).transpose()?;
+    if let Some(mounts) = within {
+        let mut option = OsString::from("--mount=");
+        option.push(mounts);
+        program.splice(0..0, ["nsenter".into(), option, "--".into()]);
+        return become_it(&program);
+    }
+    let (Some(root), Some(stage)) = (root, stage) else {
         bail!("enter --root DIR --stage DIR PROGRAM [ARG]..., by engine up only");
     };
-    let tops = joined.map(|cgroup| settle(&cgroup)).transpose()?;
     let new = assemble(&root, &stage, &keep)?;
     show_only(&new, &tops.unwrap_or_default())?;
     // The old root is stacked on the new one and taken away again.
@@ -55,6 +64,12 @@ pub(crate) fn run(mut args: lexopt::Parser) -> Result<()> {
     pivot_root(".", ".").context("change the root")?;
     unmount(".", UnmountFlags::DETACH).context("let go of the old root")?;
     chdir("/").context("enter the new root")?;
+    become_it(&program)
+}
+
+/// Becomes the program, which is looked for where every root has its own.
+fn become_it(command: &[OsString]) -> Result<()> {
+    let [name, arguments @ ..] = command else { bail!("enter what?") };
     let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
     let error = Command::new(name).args(arguments).env("PATH", path).exec();
     Err(error).with_context(|| format!("run {}", name.display()))

@@ -36,13 +36,11 @@ impl Private {
         let pid = self.daemon().context("no engine of this name runs")?;
         let (kind, storage) = self.noted()?;
         let root = kind.root().map(|plan| plan.ready(sh, workspace, false)).transpose()?;
-        // Podman's containers have their processes, and need no more of its daemon.
-        let mounts = if root.is_some() && !kind.is_podman() {
+        let hold = |_| {
             let mounts = format!("/proc/{pid}/ns/mnt");
-            Some(File::open(&mounts).with_context(|| format!("hold {mounts}"))?)
-        } else {
-            None
+            File::open(&mounts).with_context(|| format!("hold {mounts}"))
         };
+        let mounts = root.as_ref().map(hold).transpose()?;
         let grace = if end == End::Asked { GRACE } else { Duration::ZERO };
         process::end(pid, grace)?;
         // Docker's own containerd dies with it, a little later: the next one would rely on it.

@@ -33,7 +33,7 @@ pub(super) enum Place<'a> {
     /// In the Debian in this folder, with a mount namespace of its own.
     Root(&'a Path),
     /// In the mount namespace of the engine that it takes the place of: containers that live on have
-    /// their file systems there.
+    /// their file systems there, and Podman and its runtime what they know of them.
     Within(&'a File),
 }
 
@@ -139,7 +139,7 @@ impl Private {
         let command = match place {
             Place::Here => command,
             Place::Root(root) => self.in_root(root, kind, command),
-            Place::Within(mounts) => within(mounts, command),
+            Place::Within(mounts) => self.within(mounts, kind, command),
         };
         let log = File::create(self.log()).context("make the engine's log")?;
         let daemon = Command::new(&command[0])
@@ -160,22 +160,37 @@ impl Private {
 
     /// The command in a mount namespace of its own, with another root.
     fn in_root(&self, root: &Path, kind: Kind, command: Vec<OsString>) -> Vec<OsString> {
-        // A build may have put another program in the place of this one by now.
-        let own = format!("/proc/{}/exe", std::process::id());
         let stage = self.dir.join("stage");
-        let mut whole: Vec<OsString> = Vec::new();
         // Slave: what another engine unmounts must not live on in here.
-        whole.extend(["unshare", "--mount", "--propagation", "slave", "--"].map(Into::into));
-        whole.extend([own.into(), "enter".into()]);
+        let mut whole: Vec<OsString> =
+            ["unshare", "--mount", "--propagation", "slave", "--"].map(Into::into).to_vec();
+        whole.extend(self.enter(kind));
         whole.extend(["--root".into(), root.into(), "--stage".into(), stage.into()]);
         for dir in [&self.dir, &self.run] {
             whole.extend(["--keep".into(), dir.into()]);
         }
-        if kind.is_podman() {
-            whole.extend(["--cgroup".into(), OsString::from(&self.label)]);
-        }
         whole.extend(command);
         whole
+    }
+
+    /// The command in a mount namespace that there is.
+    fn within(&self, mounts: &File, kind: Kind, command: Vec<OsString>) -> Vec<OsString> {
+        let mounts = format!("/proc/{}/fd/{}", std::process::id(), mounts.as_raw_fd());
+        let mut whole = self.enter(kind);
+        whole.extend(["--within".into(), mounts.into()]);
+        whole.extend(command);
+        whole
+    }
+
+    /// The program that becomes an engine.
+    fn enter(&self, kind: Kind) -> Vec<OsString> {
+        // A build may have put another program in the place of this one by now.
+        let own = format!("/proc/{}/exe", std::process::id());
+        let mut enter: Vec<OsString> = vec![own.into(), "enter".into()];
+        if kind.is_podman() {
+            enter.extend(["--cgroup".into(), OsString::from(&self.label)]);
+        }
+        enter
     }
 
     fn await_answer(&self, mut daemon: Child, kind: Kind) -> Result<Engine> {
@@ -201,15 +216,6 @@ impl Private {
         lines.reverse();
         lines.join("\n")
     }
-}
-
-/// The command in a mount namespace that there is.
-fn within(mounts: &File, command: Vec<OsString>) -> Vec<OsString> {
-    let mounts = format!("/proc/{}/fd/{}", std::process::id(), mounts.as_raw_fd());
-    let mut whole: Vec<OsString> =
-        vec!["nsenter".into(), format!("--mount={mounts}").into(), "--".into()];
-    whole.extend(command);
-    whole
 }
 
 fn is_about_storage(error: &anyhow::Error) -> bool {
