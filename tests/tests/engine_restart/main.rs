@@ -4,6 +4,7 @@ mod ended;
 mod keeper;
 mod late;
 mod live;
+mod reap;
 
 use std::path::Path;
 use std::sync::Arc;
