@@ -18,7 +18,8 @@ use std::time::Duration;
 
 use longshore_docker::DockerConfig;
 use longshore_driver_api::{
-    Driver as _, DriverExt as _, ErrorKind, Outcome, State, StreamEnd, Task, TaskIo, TaskSpec,
+    Driver as _, DriverExt as _, ErrorKind, ExecSpec, Outcome, State, StreamEnd, Task, TaskIo,
+    TaskSpec,
 };
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use stage::Stage;
@@ -211,5 +212,35 @@ fn a_stream_is_not_called_cut_for_want_of_descriptors() {
         let ((exit, _), ()) = tokio::join!(stage.run(), done);
         assert!(exit.is_success(), "{exit:?}");
         assert_ne!(exit.output.stdout.end, StreamEnd::Cut, "{exit:?}");
+    });
+}
+
+/// The end of a further process is asked for on a new connection, once its streams have ended.
+#[test]
+fn a_further_process_outlives_a_time_without_descriptors() {
+    alone(async {
+        let ended = Arc::new(Notify::new());
+        let word = Arc::clone(&ended);
+        let stage = Stage::new(brief, move |request| {
+            if request.is("POST /exec/e1/start") {
+                return Some([upgrade(b""), vec![Step::Until(Arc::clone(&word))]].concat());
+            }
+            let table = [
+                ("POST /containers/c1/wait", waited(Duration::from_secs(60), 0)),
+                ("POST /containers/c1/exec", json(201, r#"{"Id":"e1"}"#)),
+                ("GET /exec/e1/json", json(200, r#"{"Running":false,"ExitCode":7,"Pid":4711}"#)),
+            ];
+            table.into_iter().find(|(call, _)| request.is(call)).map(|(_, script)| script)
+        })
+        .await;
+        let container = stage.prepared().await;
+        let _running = container.start().await.unwrap();
+        let exec = container.exec(ExecSpec::new(["p"]), TaskIo::none()).await.unwrap();
+        let none = NoMoreFiles::begin();
+        ended.notify_one();
+        tokio::time::sleep(LONG).await;
+        drop(none);
+        let exit = exec.wait().await;
+        assert_eq!(exit.outcome, Outcome::Code(7), "{exit:?}");
     });
 }

@@ -58,6 +58,8 @@ pub(super) async fn end_of(
             Err(error) if error.is_not_found() => {
                 return Err("the engine knows nothing of it any more".to_owned());
             }
+            // That says nothing about the engine.
+            Err(error) if error.is_ours() => heard = Instant::now(),
             Err(error) if heard.elapsed() >= gone => return Err(error.to_string()),
             Err(_) => {}
         }
