@@ -3,6 +3,9 @@
 //! A limit of zero lets everything go on that is open and opens nothing more. It is the whole process's,
 //! so these tests are a program of their own and run one at a time.
 
+#[path = "wire_recover/scene.rs"]
+#[expect(dead_code, reason = "other tests use the rest of it")]
+mod scene;
 #[path = "support/stage.rs"]
 #[expect(dead_code, reason = "other tests use the rest of it")]
 mod stage;
@@ -22,8 +25,9 @@ use longshore_driver_api::{
     TaskSpec,
 };
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use scene::{Scene, engine, handle_of_this_process, local, logs, recovered, running};
 use stage::Stage;
-use support::{Step, chunked, json, upgrade, waited, waited_until};
+use support::{Step, chunked, frame, json, upgrade, waited, waited_until};
 use tokio::sync::Notify;
 use until::until;
 
@@ -242,5 +246,39 @@ fn a_further_process_outlives_a_time_without_descriptors() {
         drop(none);
         let exit = exec.wait().await;
         assert_eq!(exit.outcome, Outcome::Code(7), "{exit:?}");
+    });
+}
+
+/// What a recovered task wrote last is read on a new connection, once it has ended.
+#[test]
+fn kept_output_is_not_called_cut_for_want_of_descriptors() {
+    alone(async {
+        let (follows, end) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (on_follow, on_end) = (Arc::clone(&follows), Arc::clone(&end));
+        let scene = Scene::new();
+        let engine = engine(scene.container(&running(), &local()), move |request| {
+            if request.is("POST /containers/c1/wait") {
+                return Some(waited_until(&on_end, 0));
+            }
+            let mut told = logs(&[frame(1, b"all\n")]);
+            if request.line.contains("follow=1") {
+                told.insert(2, Step::Until(Arc::clone(&on_follow)));
+            }
+            request.is("GET /containers/c1/logs").then_some(told)
+        });
+        let driver = scene.open(&engine).await;
+        let (recovered, captured) = recovered(&driver, &handle_of_this_process(0)).await;
+        until("it is told", async || captured.stdout() == b"all\n").await;
+        let none = NoMoreFiles::begin();
+        end.notify_one();
+        follows.notify_one();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        drop(none);
+        let exit = recovered.running.wait().await;
+        assert_eq!(
+            (exit.outcome, exit.output.stdout.end),
+            (Outcome::Code(0), StreamEnd::Unverified)
+        );
+        driver.close().await.unwrap();
     });
 }

@@ -125,6 +125,8 @@ impl Telling {
             match read {
                 Err(Deaf) => return false,
                 Ok(Ok(())) if is_last => return self.whole && engine == self.engine().await,
+                // That says nothing about the engine.
+                Ok(Err(error)) if error.is_ours() => {}
                 // What an engine had in hand when it ended is lost, and positions are wrong then.
                 Ok(Err(_)) => self.whole &= !self.log.is_the_engines(),
                 // That is the end of the task, which is known by now or will be soon; or of the engine.
