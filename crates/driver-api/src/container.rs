@@ -100,15 +100,13 @@ pub trait Container: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     ///
     /// `Busy` if the image vanished since it was seen, or its name leads to one for another platform:
-    /// begin again. `ImageRejected` where the
-    /// configuration refuses it, whether it was asked for before or not.
+    /// begin again. `ImageRejected` where the configuration refuses it, whether it was asked for
+    /// before or not.
     async fn create(&self) -> Result<()>;
 
     /// Whether [`create`](Self::create) alone finds out that the image is not there, and leaves
-    /// nothing then: [`prepare`](ContainerExt::prepare) need not ask before.
-    fn create_finds_image(&self) -> bool {
-        false
-    }
+    /// nothing then: [`prepare`](ContainerExt::prepare) need not ask before. `false` is never wrong.
+    fn create_finds_image(&self) -> bool;
 
     /// Attaches the task's streams, then starts its process. Only once; later calls return the
     /// same.

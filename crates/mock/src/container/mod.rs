@@ -102,6 +102,10 @@ impl Container for MockContainer {
         self.core.create().await
     }
 
+    fn create_finds_image(&self) -> bool {
+        false
+    }
+
     async fn start(&self) -> Result<Arc<dyn Running>> {
         Ok(self.core.start(&self.token).await?)
     }
