@@ -106,12 +106,15 @@ pub(super) async fn end_of(core: &Core, id: &str, wait: Waiting, told: &Follower
         }
     };
     let by_event = async {
-        match told.end().await {
+        let code = told.end().await;
+        // Before it is known that there was no gap: a later stream may be another engine's.
+        let stream = told.stream();
+        match code {
             // Also what an engine says that was away: the wait finds out.
             UNKNOWN_CODE => std::future::pending().await,
             // It may tell what another has done to the task, as that came.
             _ if !told.told().borrow().is_whole() => std::future::pending().await,
-            code => End { told: true, stream: told.stream(), ..End::seen(code) },
+            code => End { told: true, stream, ..End::seen(code) },
         }
     };
     tokio::select! {
