@@ -1,10 +1,11 @@
 //! An engine that is restarted while what dead owners left is removed from it.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use longshore_docker::{DockerDriver, Timeouts};
 use longshore_driver_api::{Driver as _, ReapOptions};
-use longshore_tests::{FaultProxy, Scene, Script, Setup, Step, config};
+use longshore_tests::{FaultProxy, Scene, Script, Setup, Step, Victim, config};
 use tokio::time::timeout;
 
 use crate::{ALONE, LONG, restart};
@@ -20,7 +21,7 @@ enum Reaps {
 }
 
 /// Owners that were killed, beside one that lives.
-async fn owners(scene: &Scene) -> (Vec<String>, longshore_tests::Victim) {
+async fn owners(scene: &Scene) -> (Vec<String>, Victim) {
     let engine = &scene.setup.engine;
     let victim = |stage| {
         let program = env!("CARGO_BIN_EXE_longshore-victim");
@@ -55,9 +56,9 @@ async fn all_is_removed(reaps: Reaps, more: &[&str]) {
     assert_eq!(engine.furniture(&furniture).await.unwrap().len(), 2);
 
     let proxy = FaultProxy::start(engine.socket(), Script::new()).unwrap();
-    let driver = std::sync::Arc::new(open(&scene, &proxy.address(), reaps).await);
+    let driver = Arc::new(open(&scene, &proxy.address(), reaps).await);
     let reaping = (reaps == Reaps::Asked).then(|| {
-        let driver = driver.clone();
+        let driver = Arc::clone(&driver);
         tokio::spawn(async move { driver.reap(ReapOptions::new()).await })
     });
     timeout(LONG, proxy.reached(Step::Remove, 2)).await.expect("it removes");
@@ -79,7 +80,7 @@ async fn all_is_removed(reaps: Reaps, more: &[&str]) {
     }
     let left = engine.settle(&scene.application, 1, LONG).await.unwrap();
     assert_eq!(left, spared, "what is the living one's, and nothing else");
-    let begun = std::time::Instant::now();
+    let begun = Instant::now();
     while !engine.furniture(&furniture).await.unwrap().is_empty() || scene.leases().len() > 2 {
         assert!(begun.elapsed() < LONG, "networks, volumes or leases stay: {:?}", scene.leases());
         tokio::time::sleep(Duration::from_millis(50)).await;

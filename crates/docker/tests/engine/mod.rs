@@ -32,7 +32,9 @@ pub(crate) fn call(method: &str, path: &str) -> std::io::Result<(u16, Value)> {
     // Podman wants something to decode even where nothing has to be said.
     let body = if method == "POST" { "{}" } else { "" };
     let about = format!("Content-Type: application/json\r\nContent-Length: {}", body.len());
-    write!(stream, "{method} {path} HTTP/1.0\r\nHost: docker\r\n{about}\r\n\r\n{body}")?;
+    let request = format!("{method} {path} HTTP/1.0\r\nHost: docker\r\n{about}\r\n\r\n{body}");
+    // In one piece: an engine that needs no body may have answered, and closed, before that came.
+    stream.write_all(request.as_bytes())?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer)?;
     let text = String::from_utf8_lossy(&answer);
