@@ -55,7 +55,7 @@ pub(crate) async fn recover(
         return Err(error(ErrorKind::InvalidState, &format!("container {id} never was started")));
     }
     let clock = time::clock(&kept, state, now)?;
-    let begun = time::begun(state, now)?;
+    let begun = time::begun(&kept, state, now)?;
     let streams =
         Streams { stdin: false, stdout: io.stdout.is_some(), stderr: io.stderr.is_some() };
     // Podman tells another one, without its options.

@@ -39,11 +39,17 @@ fn between(from: Timestamp, to: Timestamp) -> Duration {
     Duration::from_nanos(u64::try_from(nanos).unwrap_or(0))
 }
 
-/// When it was started, if the engine's clock is this host's.
-pub(super) fn begun(state: &State, now: Timestamp) -> Result<Moment> {
+/// No later than it was started, if the engine's clock is this host's.
+pub(super) fn begun(kept: &Kept, state: &State, now: Timestamp) -> Result<Moment> {
     let started = time(&state.started_at)
         .map_err(|error| engine_error("recover", "the container's times", error))?;
-    Ok(Moment::now().before(between(started, now)))
+    let ago = if started > now {
+        // The clock was set back, who knows how far.
+        Duration::MAX
+    } else {
+        between(started, now).max(kept.ran.saturating_add(kept.frozen))
+    };
+    Ok(Moment::now().before(ago))
 }
 
 /// The clock of a task that goes on, or has ended meanwhile.
@@ -113,6 +119,18 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_clock_that_was_set_back_takes_no_time_away() {
         check(&kept(10, 5, false), &state(true, false), "2025-12-31T23:00:00Z", 10, 15);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_dates_no_start_too_late() {
+        let began = |now: &str, ran| {
+            begun(&kept(ran, 0, false), &state(true, false), now.parse().unwrap()).unwrap()
+        };
+        let ago = |seconds| Moment::now().before(SECOND * seconds);
+        assert!(began("2026-01-01T00:00:10.5Z", 0) > ago(11));
+        assert!(began("2026-01-01T00:00:10.5Z", 0) <= ago(10));
+        assert!(began("2026-01-01T00:00:10.5Z", 60) <= ago(60), "it had run for longer");
+        assert_eq!(began("2025-12-31T23:00:00Z", 0), Moment::now().before(Duration::MAX));
     }
 
     #[test]
