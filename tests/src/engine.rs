@@ -188,13 +188,13 @@ impl Engine {
         let (status, body) = talk
             .await
             .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, format!("{method} {path}")))??;
+        let said = String::from_utf8_lossy(&body);
         match status {
             200..300 => Ok(body),
             404 => Err(io::ErrorKind::NotFound.into()),
-            _ => {
-                let said = String::from_utf8_lossy(&body);
-                Err(io::Error::other(format!("{method} {path}: {status} {said}")))
-            }
+            // Podman's words for what goes while it looks.
+            500 if said.contains(": no such container") => Err(io::ErrorKind::NotFound.into()),
+            _ => Err(io::Error::other(format!("{method} {path}: {status} {said}"))),
         }
     }
 

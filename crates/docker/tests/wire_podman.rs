@@ -62,6 +62,18 @@ async fn a_removal_kills_at_once() {
 }
 
 #[tokio::test]
+async fn what_goes_while_it_looks_is_not_there() {
+    let gone = r#"{"cause":"no such container","response":500,
+        "message":"container c1 does not exist in database: no such container"}"#;
+    let stage = stage(|request| request.is("DELETE /containers/c1").then(|| json(500, gone))).await;
+    let container = stage.driver.prepare(Task::new(task().build().unwrap())).await.unwrap();
+    container.close().await.unwrap();
+    let seen = stage.engine.seen();
+    let removals = seen.iter().filter(|request| request.is("DELETE /containers/c1"));
+    assert_eq!(removals.count(), 1, "there is nothing to be tried again");
+}
+
+#[tokio::test]
 async fn it_is_not_asked_for_its_events() {
     let stage = stage(ends_with(0)).await;
     let (exit, _) = stage.run().await;

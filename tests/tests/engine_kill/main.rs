@@ -6,7 +6,8 @@ mod heirs;
 
 use std::time::{Duration, Instant};
 
-use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt as _, StreamExt};
 use longshore_docker::DockerDriver;
 use longshore_driver_api::{
     Container, Driver, DriverExt, Outcome, ReapOptions, Running, State, Task,
@@ -182,11 +183,15 @@ async fn killed_in_call(setup: &Setup, step: Step, fault: Fault) -> Killed {
     let script = Script::new().once(step, fault);
     let proxy = FaultProxy::start(scene.setup.engine.socket(), script).expect("a socket");
     let victim = victim(&scene, &proxy.address(), stage_of(step));
-    soon(&format!("it asks for {step}"), proxy.reached(step, 1)).await;
-    let answered = format!("the engine answers {step}");
+    // What comes soon does so on a busy machine too.
+    let soon = async |what: &str, it: BoxFuture<'_, ()>| {
+        let came = tokio::time::timeout(SECONDS * 4, it).await;
+        came.unwrap_or_else(|_| panic!("never: {what} {step} ({fault}): {:#?}", proxy.log()));
+    };
+    soon("it asks for", proxy.reached(step, 1).boxed()).await;
     if fault == Fault::Stall {
         // Else nobody could tell when what it asked for is there, if ever.
-        soon(&answered, proxy.answered(step)).await;
+        soon("the engine answers", proxy.answered(step).boxed()).await;
         victim.kill().await;
         return reap(scene, format!("during {step}"), true).await;
     }
@@ -203,15 +208,9 @@ async fn killed_in_call(setup: &Setup, step: Step, fault: Fault) -> Killed {
         assert!(expected.contains(&removed), "{fault}, {expected:?}: {report:?}");
     }
     proxy.release();
-    soon(&answered, proxy.answered(step)).await;
+    soon("the engine answers", proxy.answered(step).boxed()).await;
     let when = if fault == Fault::CutUntilReleased { "long" } else { "1 s" };
     reap(scene, format!("{when} before {step} arrived"), false).await
-}
-
-/// Waits for what comes soon, on a busy machine too.
-async fn soon(what: &str, it: impl Future<Output = ()>) {
-    let came = tokio::time::timeout(SECONDS * 4, it).await;
-    came.unwrap_or_else(|_| panic!("never: {what}"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

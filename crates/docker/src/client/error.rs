@@ -85,7 +85,11 @@ impl ClientError {
 
     /// Whether the engine says that the thing does not exist.
     pub(crate) fn is_not_found(&self) -> bool {
-        self.status() == Some(404)
+        match self {
+            // Podman's words for what goes while it looks.
+            Self::Status { status: 500, message } => message.ends_with(": no such container"),
+            error => error.status() == Some(404),
+        }
     }
 
     /// Whether this host lacks what a connection needs. Nothing has reached the engine, and nothing is
