@@ -53,6 +53,15 @@ impl Engine {
         Ok(format!("{name} {}", about["Version"].as_str().unwrap_or("of unknown version")))
     }
 
+    /// Whether it is a Podman.
+    ///
+    /// # Errors
+    ///
+    /// The engine did not answer as it should.
+    pub async fn is_podman(&self) -> io::Result<bool> {
+        Ok(self.version().await?.starts_with("Podman"))
+    }
+
     /// The ids of all containers of an application, whatever their state.
     ///
     /// # Errors

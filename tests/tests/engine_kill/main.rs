@@ -166,8 +166,11 @@ async fn an_owner_that_is_killed_in_the_middle_of_a_call_leaves_nothing() {
     let setup = Setup::from_env();
     // The engine's answer comes too late, or the request itself.
     let faults = [Fault::Stall, Fault::CutThenLate(Duration::from_secs(1))];
+    let is_podman = setup.engine.is_podman().await.expect("the engine answers");
+    // Nobody listens to Podman's events.
+    let calls = CALLS.into_iter().filter(|step| !(is_podman && *step == Step::Events));
     let mut cases: Vec<(Step, Fault)> =
-        CALLS.iter().flat_map(|step| faults.map(|fault| (*step, fault))).collect();
+        calls.flat_map(|step| faults.map(|fault| (step, fault))).collect();
     // Or later than a reaper looks for what a dead owner has asked for.
     cases.push((Step::Create, Fault::CutUntilReleased));
     let cases = cases.repeat(rounds(&setup));

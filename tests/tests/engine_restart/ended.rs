@@ -20,7 +20,7 @@ async fn open(scene: &Scene) -> DockerDriver {
 
 /// Whether the tasks are nothing to the engine's process: Podman's have one of their own.
 async fn ends_no_task(scene: &Scene) -> bool {
-    scene.setup.engine.version().await.unwrap().starts_with("Podman")
+    scene.setup.engine.is_podman().await.unwrap()
 }
 
 /// Restarts the engine under tasks that are asked nothing by their owner: one that ends with 0 when it

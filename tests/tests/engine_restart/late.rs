@@ -33,7 +33,7 @@ async fn what_a_killed_engine_was_asked_for_is_not_waited_for() {
     config.timeouts = Timeouts::default();
     // A Podman that answers does not prove that another has ended: what that was asked for is waited
     // for as long as making it may take.
-    let tells = !setup.engine.version().await.unwrap().starts_with("Podman");
+    let tells = !setup.engine.is_podman().await.unwrap();
     if !tells {
         config.timeouts.work = Duration::from_secs(15);
     }

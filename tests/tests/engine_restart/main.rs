@@ -43,7 +43,7 @@ async fn restart(more: &[&str]) {
 
 /// What there is not on Podman, where it has to be refused.
 async fn unless_on_podman<T>(setup: &Setup, opened: Result<T>) -> Option<T> {
-    if !setup.engine.version().await.unwrap().starts_with("Podman") {
+    if !setup.engine.is_podman().await.unwrap() {
         return Some(opened.unwrap());
     }
     let refused = opened.err().expect("there is none on Podman");
