@@ -71,6 +71,10 @@ pub(crate) async fn reap(shared: &Arc<Shared>, options: ReapOptions) -> Result<R
 fn add(report: &mut ReapReport, trouble: &mut Option<Error>, more: Result<Pass>) -> bool {
     match more {
         Ok(more) => {
+            // What is found again was not gone: an engine may still have been making it.
+            let again = more.report.removed.iter().chain(&more.report.failed);
+            let again: BTreeSet<&str> = again.map(|reaped| reaped.id.as_str()).collect();
+            report.removed.retain(|reaped| !again.contains(reaped.id.as_str()));
             report.removed.extend(more.report.removed);
             report.failed = more.report.failed;
             report.kept = more.report.kept;
@@ -324,4 +328,27 @@ fn reaped(thing: &Found, owner: &str) -> Reaped {
     let mut reaped = Reaped::new(thing.kind, &thing.listed.id, owner);
     reaped.task = thing.listed.label(LABEL_TASK).map(str::to_owned);
     reaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pass(removed: &[&str], failed: &[&str]) -> Pass {
+        let all = |ids: &[&str]| {
+            ids.iter().map(|id| Reaped::new(ResourceKind::Container, *id, "dead")).collect()
+        };
+        let mut report = ReapReport::default();
+        (report.removed, report.failed) = (all(removed), all(failed));
+        Pass { report, met_the_dead: true, suspects: Suspects::new(), trouble: None }
+    }
+
+    #[test]
+    fn what_is_found_again_is_told_once_and_as_it_went_last() {
+        let mut report = pass(&["a", "b", "c"], &["d"]).report;
+        assert!(add(&mut report, &mut None, Ok(pass(&["b", "d"], &["c"]))));
+        let ids = |all: &[Reaped]| all.iter().map(|it| it.id.clone()).collect::<Vec<_>>();
+        assert_eq!(ids(&report.removed), ["a", "b", "d"]);
+        assert_eq!(ids(&report.failed), ["c"]);
+    }
 }
