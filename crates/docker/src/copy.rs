@@ -19,8 +19,11 @@ pub(crate) async fn copy_in(core: &Core, folder: &str, archive: TarStream) -> Re
     hidden::check(core, op, &id, folder, Way::In).await?;
     if core.shared.capabilities.engine == podman::NAME {
         // It would make the folder.
-        let there = again("get_archive", || core.shared.api.get_archive(&id, folder)).await;
-        there.map_err(|error| failed(core, op, folder, error))?;
+        let there = again("stat_path", || core.shared.api.stat_path(&id, folder)).await;
+        if there.map_err(|error| failed(core, op, folder, error))?.is_none() {
+            let message = "no such file or directory".to_owned();
+            return Err(failed(core, op, folder, ClientError::Status { status: 404, message }));
+        }
     }
     core.touch();
     // Again: a start may be about to make the container anew, unless it has seen that it was touched.

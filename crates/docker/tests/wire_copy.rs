@@ -3,6 +3,8 @@
 #[path = "support/stage.rs"]
 #[expect(dead_code, reason = "other tests use the rest of it")]
 mod stage;
+#[path = "support/stat.rs"]
+mod stat;
 #[expect(unreachable_pub, reason = "the module is shared with the unit tests")]
 #[expect(dead_code, reason = "other tests use the rest of it")]
 mod support;
@@ -16,7 +18,11 @@ use longshore_driver_api::{
     ByteSize, Container, ContainerExt as _, Driver as _, ErrorKind, Mount, Result, TaskSpec,
 };
 use stage::Stage;
+use stat::stat;
 use support::{Request, Script, Step, chunk, chunked, empty, json, waited};
+
+/// A folder of Go's `os.FileMode`.
+const FOLDER: u32 = 1 << 31 | 0o755;
 
 /// A container on a scripted engine, with bounds that a test can wait for.
 async fn stage(
@@ -99,6 +105,7 @@ async fn with_memory(version: &'static str) -> (Stage, Arc<dyn Container>) {
             ("GET /containers/c1/json", json(200, told)),
             ("POST /containers/c1/wait", waited(Duration::from_secs(60), 0)),
             ("GET /containers/c1/archive", archive),
+            ("HEAD /containers/c1/archive", stat(FOLDER)),
             ("PUT /containers/c1/archive", empty(200)),
         ];
         table.into_iter().find(|(call, _)| request.is(call)).map(|(_, script)| script)

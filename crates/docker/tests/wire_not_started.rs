@@ -3,18 +3,20 @@
 #[path = "support/stage.rs"]
 #[expect(dead_code, reason = "other tests use the rest of it")]
 mod stage;
+#[path = "support/stat.rs"]
+mod stat;
 #[expect(unreachable_pub, reason = "the module is shared with the unit tests")]
 #[expect(dead_code, reason = "other tests use the rest of it")]
 mod support;
 
 use std::time::{Duration, Instant};
 
-use base64::prelude::{BASE64_STANDARD, Engine as _};
 use longshore_driver_api::{
     ContainerExt as _, DriverExt as _, Exit, NotStarted, Outcome, TaskSpec, TaskSpecBuilder,
 };
 use serde_json::{Value, json as value};
 use stage::Stage;
+use stat::stat;
 use support::{Request, Script, Step, chunk, chunked, json, waited};
 
 const FOLDER: u32 = 1 << 31 | 0o755;
@@ -90,10 +92,7 @@ impl World {
             return Some(vec![Step::Send(b"HTTP/1.1 404 Not Found\r\n\r\n".to_vec())]);
         };
         if request.is("HEAD /") {
-            let stat = value!({"name": "x", "size": 1, "mode": mode, "linkTarget": ""});
-            let stat = BASE64_STANDARD.encode(stat.to_string());
-            let head = format!("HTTP/1.1 200 OK\r\nX-Docker-Container-Path-Stat: {stat}\r\n\r\n");
-            return Some(vec![Step::Send(head.into_bytes())]);
+            return Some(stat(*mode));
         }
         let mut header = tar::Header::new_gnu();
         header.set_entry_type(tar::EntryType::Symlink);

@@ -214,7 +214,7 @@ async fn a_program_that_attaching_finds_missing_is_the_tasks_end() {
 async fn a_health_check_is_refused_and_a_folder_is_looked_for_before_files_go_there() {
     let stage = stage(|request| {
         let words = r#"{"cause":"no such file or directory","message":"\"/none\" could not be found on container c1: no such file or directory","response":404}"#;
-        request.is("GET /containers/c1/archive").then(|| json(404, words))
+        request.is("HEAD /containers/c1/archive").then(|| json(404, words))
     })
     .await;
     let spec = task().edit(|spec| spec.health.wait = Some(Duration::from_secs(1)));
