@@ -96,17 +96,21 @@ async fn all_is_removed(reaps: Reaps, more: &[&str]) {
     assert!(scene.leases().is_empty());
 }
 
+/// Each way in which an engine may go. A Docker 20.10 that is killed over a removal can crash as it is
+/// started again, and none of the tests after it has an engine then: only a soak does that.
+async fn whichever_way_it_goes(reaps: Reaps) {
+    all_is_removed(reaps, &[]).await;
+    if Setup::from_env().soak {
+        all_is_removed(reaps, &["--kill"]).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reap_that_is_asked_for_leaves_nothing_of_an_engine_that_is_restarted_meanwhile() {
-    all_is_removed(Reaps::Asked, &[]).await;
+    whichever_way_it_goes(Reaps::Asked).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_reap_that_is_asked_for_leaves_nothing_of_an_engine_that_is_killed_meanwhile() {
-    all_is_removed(Reaps::Asked, &["--kill"]).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_reap_at_the_start_leaves_nothing_of_an_engine_that_is_killed_meanwhile() {
-    all_is_removed(Reaps::ByOpening, &["--kill"]).await;
+async fn a_reap_at_the_start_leaves_nothing_of_an_engine_that_is_restarted_meanwhile() {
+    whichever_way_it_goes(Reaps::ByOpening).await;
 }
