@@ -1,22 +1,13 @@
 //! Freezing and removing on an engine that contradicts itself, fails or is late.
 
-#[path = "support/stage.rs"]
-#[expect(dead_code, reason = "other tests use the rest of it")]
-mod stage;
-#[expect(unreachable_pub, reason = "the module is shared with the unit tests")]
-#[expect(dead_code, reason = "other tests use the rest of it")]
-mod support;
-#[path = "support/until.rs"]
-mod until;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use crate::stage::Stage;
+use crate::support::{self, Step, empty, json, waited};
+use crate::until::until;
 use longshore_driver_api::{DriverExt as _, Outcome, State, Task, TaskIo, TaskSpec};
-use stage::Stage;
-use support::{Step, empty, json, waited};
-use until::until;
 
 #[tokio::test]
 async fn an_engine_that_contradicts_itself_about_freezing_is_asked_until_it_agrees() {

@@ -1,27 +1,19 @@
 //! The image cache on a scripted engine: what goes, what stays, and what is never asked twice.
 
-#[path = "support/stage.rs"]
-#[expect(dead_code, reason = "other tests use the rest of it")]
-mod stage;
-#[expect(unreachable_pub, reason = "the module is shared with the unit tests")]
-#[expect(dead_code, reason = "other tests use the rest of it")]
-mod support;
-#[path = "support/until.rs"]
-mod until;
-
+use crate::stage;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::support::{self, Request, Script, ScriptedEngine, Step, usual};
+use crate::until::until;
 use longshore_docker::{DockerDriver, ImageVolumes};
 use longshore_driver_api::{
     ByteSize, Container, ContainerExt as _, Driver, ErrorKind, PullPolicy, Task, TaskSpec,
 };
 use serde_json::{Value, json};
-use support::{Request, Script, ScriptedEngine, Step, usual};
 use tokio::sync::Notify;
-use until::until;
 
 /// Whatever happens has happened by then.
 const LONG: Duration = Duration::from_secs(30);

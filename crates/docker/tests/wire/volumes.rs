@@ -1,21 +1,14 @@
 //! Images that declare volumes, where the configuration refuses them.
 
-#[path = "support/stage.rs"]
-#[expect(dead_code, reason = "other tests use the rest of it")]
-mod stage;
-#[expect(unreachable_pub, reason = "the module is shared with the unit tests")]
-#[expect(dead_code, reason = "other tests use the rest of it")]
-mod support;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::stage::Stage;
+use crate::support::{Request, Script, json};
 use longshore_docker::{EngineOptions, ImageVolumes};
 use longshore_driver_api::{
     Container, ContainerExt as _, Driver as _, ErrorKind, ImageStatus, Task, TaskSpec,
 };
-use stage::Stage;
-use support::{Request, Script, json};
 
 const WITH: &str =
     r#"{"Id":"sha256:77","Os":"linux","Architecture":"amd64","Config":{"Volumes":{"/data":{}}}}"#;

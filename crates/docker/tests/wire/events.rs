@@ -1,28 +1,19 @@
 //! What a scripted engine tells by itself: ends, kills for want of memory, health; and that nothing
 //! depends on it.
 
-#[path = "support/stage.rs"]
-#[expect(dead_code, reason = "other tests use the rest of it")]
-mod stage;
-#[expect(unreachable_pub, reason = "the module is shared with the unit tests")]
-#[expect(dead_code, reason = "other tests use the rest of it")]
-mod support;
-#[path = "support/until.rs"]
-mod until;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use crate::stage::Stage;
+use crate::support::{Request, Script, Step, chunk, chunked, event, json, quiet, waited};
+use crate::until::until;
 use longshore_docker::DockerConfig;
 use longshore_driver_api::{
     ByteSize, DriverExt as _, ErrorKind, Exit, HealthCheck, OomEvidence, Outcome, Result, TaskSpec,
     TaskSpecBuilder,
 };
-use stage::Stage;
-use support::{Request, Script, Step, chunk, chunked, event, json, quiet, waited};
 use tokio::sync::Notify;
-use until::until;
 
 /// What an engine tells from the start of the container on, which has no labels of note.
 fn stream(events: Vec<Step>) -> Script {

@@ -1,19 +1,13 @@
 //! Each way in which an engine can fail a call is an error of the contract, and carries no type of a
 //! library that the driver happens to use.
 
-#[path = "support/stage.rs"]
-#[expect(dead_code, reason = "other tests use the rest of it")]
-mod stage;
-#[expect(unreachable_pub, reason = "the module is shared with the unit tests")]
-#[expect(dead_code, reason = "other tests use the rest of it")]
-mod support;
-
+use crate::stage;
 use std::error::Error as StdError;
 use std::time::Duration;
 
+use crate::support::{Script, ScriptedEngine, Step, json, usual};
 use longshore_docker::DockerDriver;
 use longshore_driver_api::{Driver as _, Error, ErrorKind, Task, TaskSpec};
-use support::{Script, ScriptedEngine, Step, json, usual};
 
 /// The error of asking for an image, where the engine answers that with `answer`.
 async fn failed(answer: Script) -> Error {

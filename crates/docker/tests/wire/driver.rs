@@ -1,22 +1,15 @@
 //! The driver against an engine that misbehaves: what becomes of the task, and what is left.
 
-#[path = "support/stage.rs"]
-#[expect(dead_code, reason = "other tests use the rest of it")]
-mod stage;
-#[expect(unreachable_pub, reason = "the module is shared with the unit tests")]
-#[expect(dead_code, reason = "other tests use the rest of it")]
-mod support;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::stage::{self, Stage};
+use crate::support::{self, ScriptedEngine, Step, json, usual, waited};
 use longshore_docker::{DockerConfig, DockerDriver};
 use longshore_driver_api::{
     Driver, DriverExt as _, ErrorKind, Outcome, PullPolicy, Task, TaskSpec,
 };
-use stage::Stage;
-use support::{ScriptedEngine, Step, json, usual, waited};
 
 #[tokio::test]
 async fn a_run_asks_for_no_more_than_it_needs_and_in_this_order() {

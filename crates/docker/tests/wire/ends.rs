@@ -1,25 +1,16 @@
 //! What the end of a task on a scripted engine proves: an engine that goes may have ended it itself, and
 //! tells late.
 
-#[path = "support/stage.rs"]
-#[expect(dead_code, reason = "other tests use the rest of it")]
-mod stage;
-#[expect(unreachable_pub, reason = "the module is shared with the unit tests")]
-#[expect(dead_code, reason = "other tests use the rest of it")]
-mod support;
-#[path = "support/until.rs"]
-mod until;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use crate::stage::{self, Stage};
+use crate::support::{Request, Script, Step, chunk, chunked, empty, event, json, quiet, waited};
+use crate::until::until;
 use longshore_docker::DockerConfig;
 use longshore_driver_api::{Exit, OomEvidence, Outcome, Running};
-use stage::Stage;
-use support::{Request, Script, Step, chunk, chunked, empty, event, json, quiet, waited};
 use tokio::sync::Notify;
-use until::until;
 
 /// The kernel's own bounds aside, whatever is tested here takes no longer.
 const BOUND: Duration = Duration::from_secs(20);

@@ -1,24 +1,15 @@
 //! One name for two platforms, on a scripted engine where it leads to one image at a time.
 
-#[path = "support/stage.rs"]
-#[expect(dead_code, reason = "other tests use the rest of it")]
-mod stage;
-#[expect(unreachable_pub, reason = "the module is shared with the unit tests")]
-#[expect(dead_code, reason = "other tests use the rest of it")]
-mod support;
-#[path = "support/until.rs"]
-mod until;
-
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::stage::Stage;
+use crate::support::{Request, Script, Step, chunked, json};
+use crate::until::until;
 use longshore_driver_api::{
     Container, ContainerExt as _, Driver as _, ErrorKind, PullPolicy, Task, TaskSpec,
 };
-use stage::Stage;
-use support::{Request, Script, Step, chunked, json};
 use tokio::sync::Notify;
-use until::until;
 
 /// Whatever hangs has hung by then.
 const LONG: Duration = Duration::from_secs(30);

@@ -1,19 +1,13 @@
 //! Which calls a driver makes again when a scripted engine fails for a moment, and which it never
 //! makes twice.
 
-#[path = "support/stage.rs"]
-#[expect(dead_code, reason = "other tests use the rest of it")]
-mod stage;
-#[expect(unreachable_pub, reason = "the module is shared with the unit tests")]
-#[expect(dead_code, reason = "other tests use the rest of it")]
-mod support;
-
+use crate::stage;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use crate::support::{Script, ScriptedEngine, json};
 use longshore_docker::DockerDriver;
 use longshore_driver_api::{Driver as _, DriverExt as _, Exit, Result, TaskSpec};
-use support::{Script, ScriptedEngine, json};
 
 /// An engine that fails at `call` until it was asked so many times.
 fn fails(call: &'static str, times: usize, how: fn() -> Script) -> ScriptedEngine {

@@ -1,18 +1,12 @@
 //! Borrowed networks that are lost before a task could start, against a scripted engine.
 
-#[path = "support/stage.rs"]
-#[expect(dead_code, reason = "other tests use the rest of it")]
-mod stage;
-#[expect(unreachable_pub, reason = "the module is shared with the unit tests")]
-#[expect(dead_code, reason = "other tests use the rest of it")]
-mod support;
-#[path = "support/until.rs"]
-mod until;
-
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::stage::Stage;
+use crate::support::{Request, Script, Step, empty, json, upgrade, waited};
+use crate::until::until;
 use async_trait::async_trait;
 use longshore_driver_api::{
     Chosen, Container, ContainerExt as _, Driver as _, DriverExt as _, Error, ErrorKind,
@@ -20,10 +14,7 @@ use longshore_driver_api::{
     Result, State, TaskSpec,
 };
 use serde_json::Value;
-use stage::Stage;
-use support::{Request, Script, Step, empty, json, upgrade, waited};
 use tokio::sync::{Notify, watch};
-use until::until;
 
 /// Lends h1, h2 and so on, each of which is lost as soon as the engine has refused it.
 #[derive(Debug)]

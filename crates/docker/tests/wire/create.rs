@@ -1,23 +1,15 @@
 //! Making a container when the engine's answer is lost: made once, found, or removed.
 
-#[path = "support/stage.rs"]
-#[expect(dead_code, reason = "other tests use the rest of it")]
-mod stage;
-#[expect(unreachable_pub, reason = "the module is shared with the unit tests")]
-#[expect(dead_code, reason = "other tests use the rest of it")]
-mod support;
-#[path = "support/until.rs"]
-mod until;
-
+use crate::stage;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::support::{Request, Script, ScriptedEngine, empty, json};
+use crate::until::until;
 use longshore_docker::{DockerConfig, DockerDriver};
 use longshore_driver_api::{Container, Driver, ReapOptions, Task, TaskSpec};
 use longshore_host::RunDir;
-use support::{Request, Script, ScriptedEngine, empty, json};
-use until::until;
 
 const VERSION: &str = r#"{"Version":"20.10.24","ApiVersion":"1.41","MinAPIVersion":"1.12"}"#;
 const INFO: &str = r#"{"ID":"e","OSType":"linux","CgroupVersion":"1","MemoryLimit":true}"#;

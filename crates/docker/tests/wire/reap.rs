@@ -1,18 +1,12 @@
 //! Removing what dead owners left, against a scripted engine.
 
-#[path = "support/stage.rs"]
-#[expect(dead_code, reason = "other tests use the rest of it")]
-mod stage;
-#[expect(unreachable_pub, reason = "the module is shared with the unit tests")]
-#[expect(dead_code, reason = "other tests use the rest of it")]
-mod support;
-#[path = "support/until.rs"]
-mod until;
-
+use crate::stage;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::support::{Request, Script, ScriptedEngine, Step, empty, json, usual};
+use crate::until::until;
 use longshore_docker::DockerDriver;
 use longshore_driver_api::{
     Driver as _, LABEL_APPLICATION, LABEL_LEASE, LABEL_OWNER, LABEL_RECOVERABLE_UNTIL, ReapOptions,
@@ -20,9 +14,7 @@ use longshore_driver_api::{
 };
 use longshore_host::{Adopt, RunDir};
 use serde_json::{Value, json as value};
-use support::{Request, Script, ScriptedEngine, Step, empty, json, usual};
 use tokio::sync::Notify;
-use until::until;
 
 #[tokio::test]
 async fn the_first_look_for_what_dead_owners_left_is_not_the_last() {

@@ -1,15 +1,13 @@
 //! Keepers, against a scripted engine: the owner's side and the reaper's.
 
-#[expect(unreachable_pub, reason = "the module is shared with the unit tests")]
-#[expect(dead_code, reason = "other tests use the rest of it")]
-mod support;
-#[path = "support/until.rs"]
-mod until;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::support::{
+    Request, Script, ScriptedEngine, Step, empty, json as answer, upgrade, usual,
+};
+use crate::until::until;
 use longshore_docker::{DockerConfig, DockerDriver, KeeperUse};
 use longshore_driver_api::{
     Driver as _, DriverExt as _, ErrorKind, LABEL_APPLICATION, LABEL_KEEPER,
@@ -17,8 +15,6 @@ use longshore_driver_api::{
     ReapOptions, Task, TaskSpec,
 };
 use serde_json::{Value, json};
-use support::{Request, Script, ScriptedEngine, Step, empty, json as answer, upgrade, usual};
-use until::until;
 
 /// An owner on another machine, by its labels.
 const OWNER: &str = "0123456789abcdef0123456789abcdef";

@@ -1,26 +1,17 @@
 //! Further processes against an engine that misbehaves.
 
-#[path = "support/stage.rs"]
-#[expect(dead_code, reason = "other tests use the rest of it")]
-mod stage;
-#[expect(unreachable_pub, reason = "the module is shared with the unit tests")]
-#[expect(dead_code, reason = "other tests use the rest of it")]
-mod support;
-#[path = "support/until.rs"]
-mod until;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use crate::stage::{self, Stage};
+use crate::support::{Request, Script, Step, frame, json, upgrade, waited};
+use crate::until::until;
 use longshore_docker::DockerConfig;
 use longshore_driver_api::{
     ByteSize, Container, ContainerExt as _, Driver as _, ErrorKind, ExecOutput, ExecSpec,
     NotStarted, Outcome, Running, StreamEnd, TaskIo,
 };
-use stage::Stage;
-use support::{Request, Script, Step, frame, json, upgrade, waited};
-use until::until;
 
 /// How often an engine says that a process has not begun yet: for more than a second.
 const NOT_YET: usize = 10;

@@ -1,23 +1,16 @@
 //! Connections that fall silent, or end without an answer: what they carried is found out or said
 //! to be lost, and nothing happens twice.
 
-#[path = "support/stage.rs"]
-#[expect(dead_code, reason = "other tests use the rest of it")]
-mod stage;
-#[expect(unreachable_pub, reason = "the module is shared with the unit tests")]
-#[expect(dead_code, reason = "other tests use the rest of it")]
-mod support;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use crate::stage::Stage;
+use crate::support::{Request, Script, Step, chunked, event, frame, json, upgrade, waited};
 use longshore_docker::DockerConfig;
 use longshore_driver_api::{
     Captured, Driver, DriverExt as _, ErrorKind, Exit, Outcome, Signal, StreamEnd, TaskSpec,
 };
-use stage::Stage;
-use support::{Request, Script, Step, chunked, event, frame, json, upgrade, waited};
 use tokio::sync::Notify;
 
 /// Opens a driver on an engine that answers with `special`, where it gives anything, and remembers that

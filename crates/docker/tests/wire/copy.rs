@@ -1,25 +1,16 @@
 //! Copying files with an engine that misbehaves.
 
-#[path = "support/stage.rs"]
-#[expect(dead_code, reason = "other tests use the rest of it")]
-mod stage;
-#[path = "support/stat.rs"]
-mod stat;
-#[expect(unreachable_pub, reason = "the module is shared with the unit tests")]
-#[expect(dead_code, reason = "other tests use the rest of it")]
-mod support;
-
 use std::any::Any;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::stage::Stage;
+use crate::stat::stat;
+use crate::support::{Request, Script, Step, chunk, chunked, empty, json, waited};
 use longshore_docker::{DockerConfig, EngineOptions};
 use longshore_driver_api::{
     ByteSize, Container, ContainerExt as _, Driver as _, ErrorKind, Mount, Result, TaskSpec,
 };
-use stage::Stage;
-use stat::stat;
-use support::{Request, Script, Step, chunk, chunked, empty, json, waited};
 
 /// A folder of Go's `os.FileMode`.
 const FOLDER: u32 = 1 << 31 | 0o755;

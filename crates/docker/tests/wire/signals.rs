@@ -1,22 +1,15 @@
 //! The signals that a task on a scripted engine gets: those of its caller, and those that end it.
 
-#[path = "support/stage.rs"]
-#[expect(dead_code, reason = "other tests use the rest of it")]
-mod stage;
-#[expect(unreachable_pub, reason = "the module is shared with the unit tests")]
-#[expect(dead_code, reason = "other tests use the rest of it")]
-mod support;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::stage::{self, Stage};
+use crate::support::{Request, Script, json, waited_until};
 use longshore_docker::DockerConfig;
 use longshore_driver_api::{
     Container, DriverExt as _, Exit, Outcome, Running, SentFor, SentSignal, Signal, State, TaskSpec,
 };
-use stage::Stage;
-use support::{Request, Script, json, waited_until};
 use tokio::sync::Notify;
 
 /// The kernel's own bounds aside, whatever is tested here takes no longer.

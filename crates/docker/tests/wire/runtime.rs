@@ -4,20 +4,16 @@
 //! A connection to the engine is moved by a task. Where a runtime's threads are blocked that task
 //! stands still, and a call looks like an engine that does not answer.
 
-#[expect(unreachable_pub, reason = "the module is shared with the unit tests")]
-#[expect(dead_code, reason = "other tests use the rest of it")]
-mod support;
-
 use std::pin::pin;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use crate::support::{Request, Script, ScriptedEngine, Step, chunk, chunked, json, usual};
 use longshore_docker::{DockerConfig, DockerDriver};
 use longshore_driver_api::{
     Container, ContainerExt as _, Driver as _, DriverExt as _, ErrorKind, Exit, PullProgress, Task,
     TaskHooks, TaskIo, TaskSpec,
 };
-use support::{Request, Script, ScriptedEngine, Step, chunk, chunked, json, usual};
 use tokio::sync::{Notify, oneshot};
 
 /// Whatever happens has happened by then.

@@ -1,21 +1,15 @@
 //! Where a scripted engine's tasks get their statistics from, and what is asked for that.
 
-#[path = "support/stage.rs"]
-#[expect(dead_code, reason = "other tests use the rest of it")]
-mod stage;
-#[expect(unreachable_pub, reason = "the module is shared with the unit tests")]
-#[expect(dead_code, reason = "other tests use the rest of it")]
-mod support;
-
+use crate::stage;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::support::{Script, ScriptedEngine, Step, chunk, chunked, json, usual, waited_until};
 use longshore_docker::{DockerDriver, KeeperUse, StatsSource};
 use longshore_driver_api::{
     Driver as _, DriverExt as _, ErrorKind, Sample, Task, TaskIo, TaskSpec,
 };
-use support::{Script, ScriptedEngine, Step, chunk, chunked, json, usual, waited_until};
 use tokio::sync::Notify;
 
 /// An engine whose task lives until `end` is told, and whose stream of statistics breaks after each

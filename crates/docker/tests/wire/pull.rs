@@ -1,24 +1,17 @@
 //! Pulls on a scripted engine: shared, bounded, understood, and checked.
 
-#[path = "support/stage.rs"]
-#[expect(dead_code, reason = "other tests use the rest of it")]
-mod stage;
-#[expect(unreachable_pub, reason = "the module is shared with the unit tests")]
-#[expect(dead_code, reason = "other tests use the rest of it")]
-mod support;
-
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::stage::Stage;
+use crate::support::{Request, Script, Step, chunk, chunked, json};
 use base64::prelude::{BASE64_URL_SAFE, Engine as _};
 use longshore_driver_api::{
     Container, ContainerExt as _, Driver, Error, ErrorKind, PullPolicy, PullProgress, Result, Task,
     TaskHooks, TaskSpec,
 };
 use longshore_images::InlineConfig;
-use stage::Stage;
-use support::{Request, Script, Step, chunk, chunked, json};
 use tokio::sync::Notify;
 
 const DIGEST: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";

@@ -1,21 +1,15 @@
 //! What Podman answers where Docker answers otherwise, as 4.3.1 and 5.4.2 wrote it.
 
-#[path = "support/stage.rs"]
-mod stage;
-#[expect(unreachable_pub, reason = "the module is shared with the unit tests")]
-#[expect(dead_code, reason = "other tests use the rest of it")]
-mod support;
-
 use std::time::Duration;
 
+use crate::stage::{self, Stage};
+use crate::support::{Request, Script, frame, json, upgrade, waited};
 use longshore_docker::DockerPlaceholders;
 use longshore_driver_api::{
     ByteSize, ContainerExt as _, Driver, DriverExt as _, ErrorKind, ExecSpec, LogDriver,
     NotStarted, OomEvidence, Outcome, Signal, Task, TaskIo, TaskSpec, TaskSpecBuilder,
 };
 use serde_json::Value;
-use stage::Stage;
-use support::{Request, Script, frame, json, upgrade, waited};
 
 const VERSION_4: &str = r#"{"Platform":{"Name":"linux/amd64/debian-12"},"Components":[
     {"Name":"Podman Engine","Version":"4.3.1","Details":{"APIVersion":"4.3.1","MinAPIVersion":"4.0.0"}},

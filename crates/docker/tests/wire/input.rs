@@ -1,27 +1,18 @@
 //! A task's input on a scripted engine: it reaches the task whole, or somebody is told.
 
-#[path = "support/stage.rs"]
-#[expect(dead_code, reason = "other tests use the rest of it")]
-mod stage;
-#[expect(unreachable_pub, reason = "the module is shared with the unit tests")]
-#[expect(dead_code, reason = "other tests use the rest of it")]
-mod support;
-#[path = "support/until.rs"]
-mod until;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
+use crate::stage::Stage;
+use crate::support::{Request, Step, frame, json, upgrade, waited, waited_until};
+use crate::until::until;
 use longshore_driver_api::{
     Captured, Container, ContainerExt as _, Driver as _, DriverExt as _, ErrorKind, ExecSpec, Task,
     TaskIo, TaskSpec, TaskSpecBuilder, TtySize,
 };
 use serde_json::Value;
-use stage::Stage;
-use support::{Request, Step, frame, json, upgrade, waited, waited_until};
 use tokio::sync::Notify;
-use until::until;
 
 /// An engine that ends the first so many attachments without an answer. It calls its containers c1, c2
 /// and so on, sends their input back, and lets them end when it is told to.

@@ -1,23 +1,14 @@
 //! When a code of 126 or 127 under an init is proven to be the init's, on a scripted engine.
 
-#[path = "support/stage.rs"]
-#[expect(dead_code, reason = "other tests use the rest of it")]
-mod stage;
-#[path = "support/stat.rs"]
-mod stat;
-#[expect(unreachable_pub, reason = "the module is shared with the unit tests")]
-#[expect(dead_code, reason = "other tests use the rest of it")]
-mod support;
-
 use std::time::{Duration, Instant};
 
+use crate::stage::Stage;
+use crate::stat::stat;
+use crate::support::{self, Request, Script, Step, chunk, chunked, json, waited};
 use longshore_driver_api::{
     ContainerExt as _, DriverExt as _, Exit, NotStarted, Outcome, TaskSpec, TaskSpecBuilder,
 };
 use serde_json::{Value, json as value};
-use stage::Stage;
-use stat::stat;
-use support::{Request, Script, Step, chunk, chunked, json, waited};
 
 const FOLDER: u32 = 1 << 31 | 0o755;
 const PROGRAM: u32 = 0o755;

@@ -1,17 +1,11 @@
 //! Loading an archive when a driver is opened, on a scripted engine.
 
-#[path = "support/stage.rs"]
-#[expect(dead_code, reason = "other tests use the rest of it")]
-mod stage;
-#[expect(unreachable_pub, reason = "the module is shared with the unit tests")]
-#[expect(dead_code, reason = "other tests use the rest of it")]
-mod support;
-
+use crate::stage;
 use std::path::Path;
 
+use crate::support::{Script, ScriptedEngine, json, usual};
 use longshore_docker::DockerDriver;
 use longshore_driver_api::{Driver, Error, ErrorKind};
-use support::{Script, ScriptedEngine, json, usual};
 
 type Answer = fn() -> Script;
 

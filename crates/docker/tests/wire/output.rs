@@ -1,18 +1,11 @@
 //! Output whose connection an engine breaks off or leaves open: what came is delivered, and what is missing is said.
 
-#[path = "support/stage.rs"]
-#[expect(dead_code, reason = "other tests use the rest of it")]
-mod stage;
-#[expect(unreachable_pub, reason = "the module is shared with the unit tests")]
-#[expect(dead_code, reason = "other tests use the rest of it")]
-mod support;
-
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::stage::Stage;
+use crate::support::{Step, frame, upgrade, waited};
 use longshore_driver_api::{Outcome, StreamEnd};
-use stage::Stage;
-use support::{Step, frame, upgrade, waited};
 
 #[tokio::test]
 async fn a_connection_that_stays_open_after_the_end_does_not_hold_the_task() {

@@ -1,17 +1,12 @@
 //! Networks against a scripted engine: the driver's choice, joining more than one, published ports,
 //! and what a dead owner left of them.
 
-#[path = "support/stage.rs"]
-#[expect(dead_code, reason = "other tests use the rest of it")]
-mod stage;
-#[expect(unreachable_pub, reason = "the module is shared with the unit tests")]
-#[expect(dead_code, reason = "other tests use the rest of it")]
-mod support;
-
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::stage::{self, Stage};
+use crate::support::{Request, Script, ScriptedEngine, empty, json, usual, waited};
 use async_trait::async_trait;
 use longshore_docker::{DockerConfig, DockerDriver, EngineOptions};
 use longshore_driver_api::{
@@ -22,8 +17,6 @@ use longshore_driver_api::{
 };
 use longshore_host::RunDir;
 use serde_json::Value;
-use stage::Stage;
-use support::{Request, Script, ScriptedEngine, empty, json, usual, waited};
 use tokio::sync::Notify;
 
 async fn stage(special: impl Fn(&Request) -> Option<Script> + Send + Sync + 'static) -> Stage {
