@@ -22,6 +22,9 @@ use crate::workspace::Workspace;
 /// Names the kind of engine: figures are written in a section for each.
 const KIND: &str = "LONGSHORE_TEST_KIND";
 
+/// How many tests of a program run at a time.
+const THREADS: &str = "RUST_TEST_THREADS";
+
 /// The test of the matrix of faults.
 const MATRIX: &str = "every_step_survives_every_fault_whatever_the_caller_does";
 
@@ -127,9 +130,7 @@ pub(crate) fn all(
         }
         Err(reason) => {
             let strict = options.require_engines;
-            steps.run_tests("cargo test", strict, |seen| {
-                cargo_test(sh, &[], &[], &env, &mut seen.skips)
-            });
+            steps.run_tests("cargo test", strict, |seen| ordinary_tests(sh, &env, &mut seen.skips));
             let reason = format!("{reason:#}");
             for tests in engine_tests(workspace, false) {
                 skip(steps, options, &tests.label, &reason);
@@ -213,7 +214,7 @@ fn with_engine(
         // What needs no engine is the same with each.
         if prefix.is_empty() {
             counted(steps, "cargo test", strict, &scope, folder, |skips| {
-                cargo_test(sh, &[], &[], &env, skips)
+                ordinary_tests(sh, &env, skips)
             });
         }
         let podman = engine.name.contains("Podman");
@@ -326,6 +327,17 @@ fn counted(
         }
         Ok(())
     });
+}
+
+/// All tests that need no engine. Most of them wait, so more of them run at a time than there are
+/// processors, unless the environment says how many.
+fn ordinary_tests(sh: &Shell, env: &Env, skips: &mut Vec<Skip>) -> Result<()> {
+    let mut env = env.clone();
+    if std::env::var_os(THREADS).is_none() {
+        let processors = std::thread::available_parallelism()?.get();
+        env.insert(THREADS, (4 * processors).to_string());
+    }
+    cargo_test(sh, &[], &[], &env, skips)
 }
 
 /// The same features for every run, so that nothing is built twice. Tests by their exact names; none
