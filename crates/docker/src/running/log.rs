@@ -49,9 +49,14 @@ impl Log {
         self.room.is_the_engines
     }
 
-    /// Reads it once, and says whether it holds all output from the beginning.
+    /// Reads it to its end, and says whether it holds all output from the beginning.
     pub(crate) async fn is_whole(&self, api: &dyn DockerApi, id: &str) -> Result<bool> {
-        let reader = again("logs", || api.logs(id, false)).await?;
+        // One that breaks off is read from its beginning, like one that was refused.
+        again("logs", || self.fits(api, id)).await
+    }
+
+    async fn fits(&self, api: &dyn DockerApi, id: &str) -> Result<bool> {
+        let reader = api.logs(id, false).await?;
         let (mut wire, mut weight) = (Demux::new(reader, self.tty), Weight::default());
         while let Some((_, bytes)) = wire.next().await? {
             weight.add(bytes);

@@ -1,5 +1,7 @@
 //! What is delivered of the output that was written before and after.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use longshore_driver_api::{Driver as _, Missing, Outcome, StreamEnd};
@@ -99,5 +101,29 @@ async fn a_log_that_may_have_dropped_something_is_said_to() {
     let (recovered, _) = recovered(&driver, &handle(&spec(), 10)).await;
     assert_eq!(recovered.lost.stdout, Missing::Unknown);
     assert_eq!(recovered.running.wait().await.output.stdout.end, StreamEnd::Cut);
+    driver.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_log_that_breaks_off_while_it_is_looked_through_is_read_again() {
+    let scene = Scene::new();
+    let reads = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&reads);
+    let engine = engine(scene.container(&ended(3), &local()), move |request| {
+        if !request.is("GET /containers/c1/logs") {
+            return None;
+        }
+        let mut script = logs(&[frame(1, b"abc\n"), frame(1, b"def\n")]);
+        if seen.fetch_add(1, Ordering::SeqCst) == 0 {
+            script.truncate(2);
+        }
+        Some(script)
+    });
+    let driver = scene.open(&engine).await;
+    let (recovered, captured) = recovered(&driver, &handle_of_this_process(0)).await;
+    assert_eq!(recovered.lost.stdout, Missing::Nothing);
+    assert_eq!(recovered.running.wait().await.outcome, Outcome::Code(3));
+    assert_eq!(captured.stdout(), b"abc\ndef\n");
+    assert!(reads.load(Ordering::SeqCst) >= 3);
     driver.close().await.unwrap();
 }
