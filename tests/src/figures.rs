@@ -1,9 +1,9 @@
 //! Figures that a full run writes into the documents.
 
 use std::fmt::Write as _;
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 
 /// A table with a title: one row for each thing that was counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,10 +44,11 @@ impl Table {
     ///
     /// The file could not be read or written.
     pub fn publish(&self, how: &str) -> io::Result<()> {
-        // Tests of one process may publish at the same time.
-        static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-        let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let path = document();
+        // Others may publish at the same time: tests of this process, and a run on another engine. A lock
+        // is one of the opened file.
+        let file = File::open(&path)?;
+        file.lock()?;
         let text = std::fs::read_to_string(&path)?;
         // Each engine has its own section.
         let title = match std::env::var("LONGSHORE_TEST_KIND") {

@@ -36,6 +36,8 @@ pub(crate) enum Action {
 pub(crate) enum Often {
     /// To the first request.
     Once,
+    /// To the second request.
+    Next,
     /// To every request, until the driver is closed.
     UntilClose,
 }
@@ -46,6 +48,8 @@ pub(crate) struct Case {
     pub(crate) step: Step,
     /// Whether the start waits until the task does well.
     pub(crate) health: bool,
+    /// Whether a dead owner's task is taken up.
+    pub(crate) recovery: bool,
     pub(crate) fault: Fault,
     pub(crate) often: Often,
     pub(crate) action: Action,
@@ -127,7 +131,8 @@ impl Case {
             for action in actions {
                 for fault in faults(step) {
                     for often in [Often::Once, Often::UntilClose] {
-                        cases.push(Self { step, health, fault, often, action });
+                        let recovery = false;
+                        cases.push(Self { step, health, recovery, fault, often, action });
                     }
                 }
             }
@@ -135,18 +140,33 @@ impl Case {
         cases
     }
 
+    /// Each fault of a step of a recovery.
+    pub(crate) fn each_fault(
+        step: Step,
+        often: Often,
+        action: Action,
+    ) -> impl Iterator<Item = Self> {
+        let case = move |fault| Self { step, health: false, recovery: true, fault, often, action };
+        faults(step).into_iter().map(case)
+    }
+
     /// The fault as the proxy does it.
     pub(crate) fn script(&self) -> Script {
-        let script = match self.often {
+        self.and_its_proof(match self.often {
             Often::Once => Script::new().once(self.step, self.fault),
+            Often::Next => Script::new().nth(self.step, 2, self.fault),
             Often::UntilClose => Script::new().always(self.step, self.fault),
-        };
+        })
+    }
+
+    /// And what of the engine's own words is left where the answer to a wait is broken.
+    pub(crate) fn and_its_proof(&self, script: Script) -> Script {
         // What an engine tells by itself comes before the answer to a wait, which then is not heard. So
         // it tells nothing here.
         match self.often {
             _ if !self.breaks_the_answer_to_a_wait() => script,
             // It may be asked later what it remembers.
-            Often::Once => script.once(Step::Events, Fault::Stall),
+            Often::Once | Often::Next => script.once(Step::Events, Fault::Stall),
             // The stream stands, which shows that it is the same engine, if it stood in time.
             Often::UntilClose => script.always(Step::Events, Fault::StallAt(Place::HeadEnd)),
         }
@@ -168,7 +188,12 @@ impl Case {
 
     /// What is broken, as figures are sorted by.
     pub(crate) fn place(&self) -> String {
-        format!("{}{}", if self.health { "health: " } else { "" }, self.step)
+        let what = match (self.health, self.recovery) {
+            (true, _) => "health: ",
+            (_, true) => "recovery: ",
+            _ => "",
+        };
+        format!("{what}{}", self.step)
     }
 
     /// Randomness of its own, the same in every run with the same seed.

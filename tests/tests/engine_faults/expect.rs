@@ -71,6 +71,10 @@ impl Expected {
         // What only asks is asked again where the engine itself fails as well.
         let asked = if once && seen == Seen::Failure { Self::Success } else { repeated };
         match case.step {
+            // The first reading of a log was whole; another one follows until all of it is told.
+            Step::Logs if case.often == Often::Next => Self::Success,
+            Step::Logs => asked,
+            Step::Inspect if case.recovery => asked,
             Step::Version if seen == Seen::Garbage => Self::Failure(ErrorKind::InvalidInput),
             Step::Version | Step::Info | Step::Image => asked,
             // Asked for by a start that waits for health. Else what is missing is known otherwise.
@@ -141,7 +145,7 @@ fn health(case: &Case, seen: Seen) -> Expected {
     match (seen, case.often) {
         (Seen::Nothing, _) => Expected::Success,
         _ if matches!(case.fault, Fault::StallAt(_)) => Expected::Either(ErrorKind::Deadline),
-        (_, Often::Once) => Expected::Success,
+        (_, Often::Once | Often::Next) => Expected::Success,
         (_, Often::UntilClose) => Expected::Either(ErrorKind::Deadline),
     }
 }

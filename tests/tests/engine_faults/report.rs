@@ -8,6 +8,7 @@ use crate::run::Outcome;
 
 /// All runs.
 pub(crate) struct Report {
+    title: &'static str,
     runs: Vec<Outcome>,
 }
 
@@ -25,8 +26,8 @@ struct Row {
 }
 
 impl Report {
-    pub(crate) fn new(runs: Vec<Outcome>) -> Self {
-        Self { runs }
+    pub(crate) fn new(title: &'static str, runs: Vec<Outcome>) -> Self {
+        Self { title, runs }
     }
 
     /// One row for each step, and the sum.
@@ -44,7 +45,7 @@ impl Report {
             "leaks after a reaper's pass",
             "longest run, s",
         ];
-        let mut table = Table::new("Faults of the connection", columns);
+        let mut table = Table::new(self.title, columns);
         for (step, row) in self.rows() {
             table.row(row.cells(&step));
         }

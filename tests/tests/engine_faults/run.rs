@@ -18,11 +18,11 @@ use crate::world::World;
 const PULL_IDLE: Duration = Duration::from_secs(2);
 /// What closing the driver may take. The connection is whole by then: a call that hangs is made
 /// again.
-const CLOSE: Duration = Duration::from_secs(12);
+pub(crate) const CLOSE: Duration = Duration::from_secs(12);
 /// The longest program, and what a busy machine adds to a healthy life.
 const HEALTHY_LIFE: Duration = Duration::from_secs(3 + 4);
 /// The engine finishes removals after it has answered.
-const SETTLE: Duration = Duration::from_secs(5);
+pub(crate) const SETTLE: Duration = Duration::from_secs(5);
 
 /// Bounds that follow from the driver's own.
 struct Bounds {
@@ -70,18 +70,19 @@ pub(crate) struct Outcome {
     pub(crate) took: Duration,
 }
 
+impl Outcome {
+    /// Nothing has gone wrong yet.
+    pub(crate) fn new(case: Case) -> Self {
+        let (wrong, hangs) = (vec![], vec![]);
+        Self { case, broken: 0, wrong, hangs, left: [0; 2], took: Duration::ZERO }
+    }
+}
+
 /// Runs a case. It never fails: what went wrong is in the outcome.
 pub(crate) async fn run(world: &World, case: Case) -> Outcome {
     let setup = &world.setup;
     let begun = Instant::now();
-    let mut outcome = Outcome {
-        case,
-        broken: 0,
-        wrong: vec![],
-        hangs: vec![],
-        left: [0; 2],
-        took: Duration::ZERO,
-    };
+    let mut outcome = Outcome::new(case);
     let application = application("faults");
     // The driver makes it itself, closed to others.
     let folder = tempfile::tempdir().expect("a temporary folder");

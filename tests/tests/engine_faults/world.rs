@@ -44,6 +44,7 @@ impl World {
     pub(crate) fn has(&self, case: &Case) -> bool {
         match case.step {
             _ if case.health => self.can.health,
+            _ if case.recovery => self.can.recover,
             step if EXEC.contains(&step) => self.can.exec,
             Step::Connect => self.can.several_networks,
             Step::Pull => self.image.is_some(),
