@@ -122,6 +122,15 @@ impl Ran {
     }
 }
 
+impl Ran {
+    /// Why its end is not known, if it is not.
+    fn lost(&self) -> Option<String> {
+        let Some(Ok(exit)) = &self.ended else { return None };
+        let why = exit.engine_error.as_deref().unwrap_or("it is not said");
+        (exit.outcome == Outcome::Lost).then(|| why.to_owned())
+    }
+}
+
 async fn run_one(setup: Setup, driver: Arc<DockerDriver>, bytes: u64, lengths: [usize; 2]) -> Ran {
     let (io, captured) = TaskIo::captured();
     let words = [lengths[0].to_string(), lengths[1].to_string(), bytes.to_string()];
@@ -179,6 +188,11 @@ async fn many_tasks_over_a_bad_connection_leave_nothing_and_lie_about_nothing() 
     table.row(["tasks of the runtime more than before".to_owned(), after.tasks_beyond(before)]);
     table.row(["seconds".to_owned(), format!("{:.0}", begun.elapsed().as_secs_f64())]);
     println!("{}", table.markdown());
+    let mut lost: BTreeMap<String, usize> = BTreeMap::new();
+    ran.iter().filter_map(Ran::lost).for_each(|why| *lost.entry(why).or_default() += 1);
+    for (why, count) in lost {
+        println!("lost, {count} times: {why}");
+    }
     if setup.soak {
         let how = setup.circumstances().await.expect("the engine answers");
         table.publish(&how).expect("docs/reliability.md can be written");
