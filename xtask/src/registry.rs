@@ -20,6 +20,9 @@ use crate::http::Endpoint;
 use crate::workspace::Workspace;
 use crate::{image, install};
 
+/// What those are called that a person starts.
+const NAME: &str = "shared";
+
 /// A running registry.
 pub(crate) struct Registry {
     pub(crate) address: String,
@@ -38,7 +41,7 @@ pub(crate) fn run(sh: &Shell, workspace: &Workspace, mut args: lexopt::Parser) -
     }
     match action.as_deref() {
         Some("up") => {
-            let registry = Registry::up(sh, workspace, auth)?;
+            let registry = Registry::up(sh, workspace, NAME, auth)?;
             let address = &registry.address;
             let mut about =
                 json!({"address": address, "image": format!("{address}/{}", image::TESTEE)});
@@ -49,7 +52,7 @@ pub(crate) fn run(sh: &Shell, workspace: &Workspace, mut args: lexopt::Parser) -
             println!("{about}");
             Ok(())
         }
-        Some("down") => stop(&folder(workspace, auth)),
+        Some("down") => stop(&folder(workspace, NAME, auth)),
         _ => bail!("registry up [--auth], or registry down [--auth]"),
     }
 }
@@ -58,10 +61,14 @@ impl Registry {
     pub(crate) const USER: &str = "mate";
     pub(crate) const PASSWORD: &str = "open sesame";
 
-    /// One that anybody may use and one that asks for the password.
-    pub(crate) fn pair(sh: &Shell, workspace: &Workspace) -> Result<(Registry, Registry)> {
-        let plain = Registry::up(sh, workspace, false)?;
-        match Registry::up(sh, workspace, true) {
+    /// One that anybody may use and one that asks for the password, beside those of other names.
+    pub(crate) fn pair(
+        sh: &Shell,
+        workspace: &Workspace,
+        name: &str,
+    ) -> Result<(Registry, Registry)> {
+        let plain = Registry::up(sh, workspace, name, false)?;
+        match Registry::up(sh, workspace, name, true) {
             Ok(auth) => Ok((plain, auth)),
             Err(error) => {
                 plain.down()?;
@@ -71,10 +78,10 @@ impl Registry {
     }
 
     /// Starts a registry anew and puts the testee into it.
-    pub(crate) fn up(sh: &Shell, workspace: &Workspace, auth: bool) -> Result<Registry> {
+    fn up(sh: &Shell, workspace: &Workspace, name: &str, auth: bool) -> Result<Registry> {
         let program = program(sh, workspace)?;
         let testee = image::build_testee(sh, workspace)?;
-        let dir = folder(workspace, auth);
+        let dir = folder(workspace, name, auth);
         stop(&dir).context("remove an earlier registry")?;
         fs::create_dir_all(dir.join("data")).with_context(|| format!("make {}", dir.display()))?;
         // The port is free now; nobody else is likely to take it before the registry does.
@@ -183,8 +190,9 @@ impl Registry {
     }
 }
 
-fn folder(workspace: &Workspace, auth: bool) -> PathBuf {
-    workspace.target.join("registry").join(if auth { "auth" } else { "plain" })
+fn folder(workspace: &Workspace, name: &str, auth: bool) -> PathBuf {
+    let kind = if auth { "auth" } else { "plain" };
+    workspace.target.join("registry").join(name).join(kind)
 }
 
 fn config_path(dir: &Path) -> PathBuf {

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use lexopt::prelude::*;
 use xshell::{Shell, cmd};
 
-use crate::engine::{Engine, Kind, Obtained, Want, obtain};
+use crate::engine::{Engine, Kind, Obtained, Private, Want, obtain};
 use crate::image;
 use crate::leaks::{self, Scope};
 use crate::registry::Registry;
@@ -184,17 +184,19 @@ fn with_engine(
     env.insert("LONGSHORE_TEST_IMAGE", image::TESTEE.to_owned());
     env.insert("LONGSHORE_TEST_VOLUME_IMAGE", image::VOLUME.to_owned());
     env.insert("LONGSHORE_TEST_REFUSED_IMAGE", image::REFUSED.to_owned());
-    let registries = Registry::pair(sh, workspace);
+    let scope = Scope::of(engine, workspace)?;
+    // Runs on engines of their own go on beside each other.
+    let name = scope.private().map_or("tests", Private::name);
+    let registries = Registry::pair(sh, workspace, name);
     if let Ok((plain, auth)) = &registries {
         env.insert("LONGSHORE_TEST_REGISTRY", plain.address.clone());
         env.insert("LONGSHORE_TEST_REGISTRY_AUTH", auth.address.clone());
         env.insert("LONGSHORE_TEST_REGISTRY_USER", Registry::USER.to_owned());
         env.insert("LONGSHORE_TEST_REGISTRY_PASSWORD", Registry::PASSWORD.to_owned());
     }
-    let scope = Scope::of(engine, workspace);
     let folder = &workspace.target;
     let strict = options.require_engines;
-    let tested = scope.and_then(|scope| {
+    let tested = (|| {
         if *size == Size::Sample {
             let name = "engine_conformance";
             let all = cargo_list(sh, name, &env)?;
@@ -242,7 +244,7 @@ fn with_engine(
             }
         }
         Ok(())
-    });
+    })();
     if let Ok((plain, auth)) = registries {
         plain.down()?;
         auth.down()?;

@@ -1,5 +1,7 @@
 //! An owner who is dead, and an engine that has a container of its.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use longshore_docker::DockerDriver;
 use longshore_driver_api::{
     Captured, Driver as _, Handle, LABEL_APPLICATION, LABEL_LEASE, LABEL_OWNER,
@@ -16,14 +18,23 @@ pub(crate) const NOW: &str = "2041-05-06T07:08:09.5Z";
 pub(crate) const STARTED: &str = "2041-05-06T07:08:02.5Z";
 pub(crate) const UNTIL: &str = "2041-05-06T08:00:00Z";
 
-/// An owner who is dead, and what the engine has of it.
+/// What this process goes by where it is no engine.
+const USUAL: &str = "wire";
+
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// An owner who is dead, and what the engine has of it. There is one at a time, since this process can
+/// take an engine's name.
 pub(crate) struct Scene {
     folder: tempfile::TempDir,
     pub(crate) labels: Value,
+    _turn: MutexGuard<'static, ()>,
 }
 
 impl Scene {
     pub(crate) fn new() -> Self {
+        let turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        go_by(USUAL);
         let folder = tempfile::tempdir().unwrap();
         let run_dir = RunDir::open(Some(&folder.path().join("run"))).unwrap();
         let lease = run_dir.lease("app").unwrap();
@@ -33,7 +44,7 @@ impl Scene {
             LABEL_LEASE: lease.domain().to_string(),
             LABEL_RECOVERABLE_UNTIL: UNTIL,
         });
-        Self { folder, labels }
+        Self { folder, labels, _turn: turn }
     }
 
     /// The answer to an inspection.
@@ -82,10 +93,14 @@ pub(crate) fn handle_of(engine: &str, spec: &TaskSpec, stdout: u64) -> Handle {
     Handle::new("docker", 1, &state).unwrap().at(stdout, 0).keeping_output(true)
 }
 
+fn go_by(name: &str) {
+    std::fs::write("/proc/self/comm", name).unwrap();
+}
+
 /// A handle that was taken while this process, which listens at the scripted engine's socket, went by
-/// the name of a real engine, as it does from now on.
+/// the name of a real engine, as it does until the next scene.
 pub(crate) fn handle_of_this_process(stdout: u64) -> Handle {
-    std::fs::write("/proc/self/comm", "dockerd").unwrap();
+    go_by("dockerd");
     let process = i32::try_from(std::process::id()).unwrap();
     let process = longshore_host::running_program(process, "dockerd").expect("its name is changed");
     let text = handle(&spec(), stdout).to_string();
