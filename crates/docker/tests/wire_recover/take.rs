@@ -14,13 +14,20 @@ use crate::scene::{
     Scene, ended, engine, handle, handle_of, handle_of_this_process, local, logs, recovered,
     running, spec,
 };
-use crate::support::{Request, Step, chunk, chunked, frame, json, waited};
+use crate::support::{Request, Script, Step, chunk, chunked, event, frame, json, waited};
+
+/// That the engine remembers that it has started the task: it is the same one.
+fn remembered(request: &Request) -> Option<Script> {
+    let script = || [chunked(), vec![event(1, "start", ""), Step::Hold]].concat();
+    request.is("GET /events").then(script)
+}
 
 #[tokio::test]
 async fn a_task_that_ended_without_an_owner_tells_its_code_and_how_long_it_ran() {
     let scene = Scene::new();
     let engine = engine(scene.container(&ended(9), &local()), |request| {
-        request.is("GET /containers/c1/logs").then(|| logs(&[frame(1, b"all\n")]))
+        let log = || logs(&[frame(1, b"all\n")]);
+        remembered(request).or_else(|| request.is("GET /containers/c1/logs").then(log))
     });
     let driver = scene.open(&engine).await;
     let (recovered, captured) = recovered(&driver, &handle(&spec(), 0)).await;
@@ -39,7 +46,7 @@ async fn a_task_that_ended_without_an_owner_tells_its_code_and_how_long_it_ran()
 async fn code_1_under_an_init_proves_nothing_of_a_task_whose_environment_is_not_known_any_more() {
     let scene = Scene::new();
     let engine = engine(scene.container(&ended(1), &local()), |request| {
-        request.is("GET /containers/c1/logs").then(|| logs(&[]))
+        remembered(request).or_else(|| request.is("GET /containers/c1/logs").then(|| logs(&[])))
     });
     let driver = scene.open(&engine).await;
     let (recovered, _) = recovered(&driver, &handle(&spec(), 0)).await;
