@@ -71,14 +71,15 @@ impl<R: AsyncRead + Unpin> Demux<R> {
     /// The next piece of a payload, never empty; `None` at the end of the stream between two frames.
     ///
     /// Dropping the future loses nothing: what was read stays for the next call. Fails with
-    /// `Disconnected` when the stream ends inside a frame and with `Protocol` when a header is none.
+    /// `Disconnected` when the stream ends inside a frame, with `Deadline` when it is one with a bound
+    /// for its silence, and with `Protocol` when a header is none.
     pub(crate) async fn next(&mut self) -> Result<Option<(Channel, &[u8])>> {
         loop {
             if self.start == self.end {
                 match self.read().await {
                     Ok(0) => return self.end_of_stream(),
                     Ok(read) => self.end = read,
-                    Err(error) => return Err(ClientError::Disconnected(error.to_string())),
+                    Err(error) => return Err(ClientError::of_stream(&error)),
                 }
             }
             if !self.framed {

@@ -74,7 +74,20 @@ pub(crate) enum ClientError {
     Protocol(String),
 }
 
+/// Nothing came for this long, as the cause of a reader's error.
+#[derive(Debug, thiserror::Error)]
+#[error("the engine sent nothing for {}", seconds(*.0))]
+pub(crate) struct Silent(pub(crate) Duration);
+
 impl ClientError {
+    /// What a reader of an answer that goes on for a while has failed with.
+    pub(crate) fn of_stream(error: &io::Error) -> Self {
+        match error.get_ref().and_then(|inner| inner.downcast_ref::<Silent>()) {
+            Some(Silent(bound)) => Self::Deadline { bound: *bound },
+            None => Self::Disconnected(error.to_string()),
+        }
+    }
+
     /// The HTTP status, if the engine answered with one.
     pub(crate) fn status(&self) -> Option<u16> {
         match self {

@@ -15,6 +15,8 @@ use parking_lot::Mutex;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio_util::io::{ReaderStream, StreamReader};
 
+use super::error::Silent;
+
 /// How much is read at once.
 const PIECE: usize = 64 * 1024;
 
@@ -100,7 +102,7 @@ pub(super) fn download(body: Incoming, idle: Duration) -> TarStream {
             Ok(None) => return None,
             Ok(Some(Ok(frame))) => Ok(frame.into_data().unwrap_or_default()),
             Ok(Some(Err(error))) => Err(io::Error::new(io::ErrorKind::UnexpectedEof, error)),
-            Err(_) => Err(io::ErrorKind::TimedOut.into()),
+            Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, Silent(idle))),
         };
         Some((piece, body))
     });

@@ -82,7 +82,8 @@ pub(super) async fn supervise(run: Arc<Run>, container: String, stream: RawStrea
     let bytes = limit.map(|limit| limit.bytes.bytes());
     let stops_beyond = limit.is_some_and(|limit| limit.then == OverLimit::Stop);
     let wanted = (stdout.is_some(), stderr.is_some() && !tty);
-    let output = Output { stdout: Sink::new(stdout, bytes), stderr: Sink::new(stderr, bytes) };
+    let (stdout, stderr) = (Sink::new(stdout, bytes), Sink::new(stderr, bytes));
+    let output = Output { stdout, stderr, relayed: false };
     let mut pump = spawn_pump(&run, output, from, &signals);
 
     let (mut cancelled, mut output_limit, mut refused) = (false, false, false);

@@ -6,13 +6,14 @@ use std::time::Duration;
 use longshore_driver_api::Capabilities;
 use tokio::io::{AsyncRead, AsyncWriteExt, DuplexStream};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::output::LAST_CALL;
+use super::output::{LAST_CALL, SILENT};
 use super::room::{Room, Weight};
 use crate::client::api::DockerApi;
 use crate::client::demux::{BUFFER, Channel, Demux};
-use crate::client::error::Result;
+use crate::client::error::{ClientError, Result};
 use crate::client::reply::LogConfig;
 use crate::client::stream::FromContainer;
 use crate::container::core::Core;
@@ -120,8 +121,13 @@ impl Telling {
     /// may do so a little too early: the last word is what it has when the task has ended.
     async fn run(mut self) -> bool {
         let engine = self.engine().await;
+        let mut give_up = None;
         for attempt in 1_u32.. {
             let is_last = self.exited.is_cancelled();
+            if is_last {
+                let patience = self.core.shared.timeouts.engine_gone;
+                give_up.get_or_insert_with(|| Instant::now() + patience);
+            }
             let api = Arc::clone(&self.core.shared.api);
             let read = match api.logs(&self.id, !is_last).await {
                 Ok(reader) => self.tell(reader, is_last).await,
@@ -140,7 +146,7 @@ impl Telling {
                     self.whole &= ended.is_ok() || !self.log.is_the_engines();
                 }
             }
-            if attempt > ATTEMPTS && is_last {
+            if attempt > ATTEMPTS && is_last || give_up.is_some_and(|it| Instant::now() >= it) {
                 return false;
             }
             // The engine is being started anew, or the end of the task is about to be known.
@@ -175,6 +181,10 @@ impl Telling {
                 biased;
                 piece = wire.next() => piece,
                 () = &mut late, if !is_last => return Ok(Ok(())),
+                // All of it is there: what stands still is begun anew.
+                () = tokio::time::sleep(SILENT), if is_last => {
+                    return Ok(Err(ClientError::Deadline { bound: SILENT }));
+                }
             };
             let (channel, bytes) = match piece {
                 Ok(Some(piece)) => piece,

@@ -16,7 +16,7 @@ use crate::client::error::ClientError;
 
 /// How long the connection may be silent once the task has ended. The engine closes it at the
 /// task's end; some leave it open.
-const SILENT: Duration = Duration::from_secs(3);
+pub(super) const SILENT: Duration = Duration::from_secs(3);
 
 /// How long output that is there already may take to reach the caller's writers once nobody waits
 /// for it any more.
@@ -45,6 +45,8 @@ pub(crate) struct Output {
     pub(crate) stdout: Sink,
     /// Standard error.
     pub(crate) stderr: Sink,
+    /// It comes by way of a relay, which has bounds of its own and ends by itself.
+    pub(crate) relayed: bool,
 }
 
 /// How reading from the wire ended.
@@ -105,7 +107,7 @@ impl Output {
                     self.stderr.give_up();
                 }
                 // Starts anew with each piece: it is the silence that counts.
-                () = silence(&signals.exited), if reading && drained => {
+                () = silence(&signals.exited), if reading && drained && !self.relayed => {
                     let whole = wire.is_between_frames();
                     end = Some(if whole { ReadEnd::Closed } else { ReadEnd::Cut });
                 }

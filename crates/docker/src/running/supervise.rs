@@ -136,7 +136,8 @@ pub(super) async fn supervise(supervisor: Supervisor) {
         Sink::new(writer, bytes.map(|bytes| bytes.saturating_sub(begin))).telling(position)
     };
     let [out, err] = &core.delivered;
-    let output = Output { stdout: sink(stdout, out), stderr: sink(stderr, err) };
+    let (stdout, stderr) = (sink(stdout, out), sink(stderr, err));
+    let output = Output { stdout, stderr, relayed: relay.is_some() };
     let tty = core.spec.tty;
     let mut pump = spawn_pump(&core, output, from, tty, &signals);
     let stops_beyond = limit.is_some_and(|limit| limit.then == OverLimit::Stop);

@@ -10,7 +10,7 @@ use serde_json::json as value;
 use crate::scene::{
     Scene, ended, engine, handle, handle_of_this_process, local, logs, recovered, running, spec,
 };
-use crate::support::{frame, waited};
+use crate::support::{Step, chunked, event, frame, waited};
 
 #[tokio::test]
 async fn what_was_delivered_is_skipped_and_what_the_engine_tells_late_is_not_missed() {
@@ -125,5 +125,34 @@ async fn a_log_that_breaks_off_while_it_is_looked_through_is_read_again() {
     assert_eq!(recovered.running.wait().await.outcome, Outcome::Code(3));
     assert_eq!(captured.stdout(), b"abc\ndef\n");
     assert!(reads.load(Ordering::SeqCst) >= 3);
+    driver.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_last_reading_of_a_log_that_stands_still_is_begun_anew() {
+    let scene = Scene::new();
+    let reads = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&reads);
+    let engine = engine(scene.container(&ended(3), &local()), move |request| {
+        if request.is("GET /events") {
+            return Some([chunked(), vec![event(1, "start", ""), Step::Hold]].concat());
+        }
+        if !request.is("GET /containers/c1/logs") {
+            return None;
+        }
+        let mut script = logs(&[frame(1, b"abc\n"), frame(1, b"def\n")]);
+        // The first one is to know whether it is whole.
+        if seen.fetch_add(1, Ordering::SeqCst) == 1 {
+            script.truncate(2);
+            script.push(Step::Hold);
+        }
+        Some(script)
+    });
+    let driver = scene.open_with(&engine, |config| config.timeouts.engine_gone *= 20).await;
+    let (recovered, captured) = recovered(&driver, &handle(&spec(), 0)).await;
+    let exit = recovered.running.wait().await;
+    assert_eq!(exit.outcome, Outcome::Code(3));
+    assert_eq!(captured.stdout(), b"abc\ndef\n");
+    assert_eq!(reads.load(Ordering::SeqCst), 3);
     driver.close().await.unwrap();
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use longshore_docker::DockerDriver;
+use longshore_docker::{DockerConfig, DockerDriver};
 use longshore_driver_api::{
     Captured, Driver as _, Handle, LABEL_APPLICATION, LABEL_LEASE, LABEL_OWNER,
     LABEL_RECOVERABLE_UNTIL, Recovered, TaskIo, TaskSpec,
@@ -57,9 +57,18 @@ impl Scene {
     }
 
     pub(crate) async fn open(&self, engine: &ScriptedEngine) -> DockerDriver {
+        self.open_with(engine, |_| ()).await
+    }
+
+    pub(crate) async fn open_with(
+        &self,
+        engine: &ScriptedEngine,
+        change: impl FnOnce(&mut DockerConfig),
+    ) -> DockerDriver {
         let mut config = stage::config(engine, self.folder.path());
         brief(&mut config);
         config.application = "app".to_owned();
+        change(&mut config);
         DockerDriver::open(config).await.unwrap()
     }
 }

@@ -21,6 +21,7 @@ fn output(limit: Option<u64>) -> (Output, tokio::io::DuplexStream, tokio::io::Du
     let output = Output {
         stdout: Sink::new(Some(Box::new(out)), limit),
         stderr: Sink::new(Some(Box::new(err)), limit),
+        relayed: false,
     };
     (output, out_reader, err_reader)
 }
