@@ -69,9 +69,14 @@ pub(crate) fn found(version: &Version, info: &Info, api: ApiVersion) -> Capabili
 }
 
 /// What tells the engine from others, and stays the same when it is started anew; empty where nothing
-/// does.
+/// does. Two Docker engines of one host can share their id, never the folder of their storage.
 pub(crate) fn engine_id(can: &Capabilities, info: &Info) -> String {
-    podman::engine_id(can, info).unwrap_or_else(|| info.id.clone())
+    podman::engine_id(can, info).unwrap_or_else(|| {
+        match info.id.is_empty() || info.docker_root_dir.is_empty() {
+            true => info.id.clone(),
+            false => format!("{}:{}", info.id, info.docker_root_dir),
+        }
+    })
 }
 
 /// Refuses what the engine cannot do, all of it at once.
@@ -80,7 +85,10 @@ pub(crate) fn check(can: &Capabilities, spec: &TaskSpec) -> Result<()> {
     let has_swap = limits.swap.is_some_and(|swap| swap.bytes() > 0);
     let asked = [
         (spec.tty_size.is_some() && !can.tty_size, "tty_size"),
-        (spec.stats_interval.is_some() && !can.stats_interval, "stats_interval"),
+        (
+            spec.stats_interval.is_some() && !can.stats_interval,
+            "stats_interval (statistics come at the engine's pace: it is not on this host, or stats_source says so)",
+        ),
         (limits.memory.is_some() && !can.memory_limit, "limits.memory"),
         (limits.memory_reservation.is_some() && !can.memory_limit, "limits.memory_reservation"),
         (has_swap && !can.swap_limit, "limits.swap"),

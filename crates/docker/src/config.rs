@@ -114,7 +114,8 @@ impl Default for DockerConfig {
 /// is there where the kernel's files are read.
 ///
 /// The metrics are the same either way, but for what only one of them tells: the pressure on a
-/// container is in the kernel's files alone, and the limit of a container without a limit is the
+/// container is in the kernel's files alone, and so are, on some engines, swap and the network
+/// figures of a container without a network; the limit of a container without a limit is the
 /// machine's memory to the engine, and absent from the files.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -136,8 +137,8 @@ pub enum StatsSource {
 /// Whether a keeper proves on the engine that the owner lives: a container, hardened as a placeholder
 /// is, whose one process ends when the connection ends that the driver holds to it.
 ///
-/// An owner's lease is a file of its own host. A reaper on another machine, or with another run
-/// directory, cannot judge it, and leaves alone what belongs to the owner. With a keeper it can: an
+/// An owner's lease is a file of its own host, which reapers on that host see, in whatever run directory
+/// it is. One on another machine cannot judge it, and leaves alone what belongs to the owner. With a keeper it can: an
 /// owner that has none for twice [`Timeouts::engine_gone`] (10 s at least), while the engine answers,
 /// is dead to such a reaper. One that is only cut off for so long, so that it cannot make another
 /// keeper, is taken for dead as well.

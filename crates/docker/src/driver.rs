@@ -211,7 +211,8 @@ impl Driver for DockerDriver {
                 .message(format!("image {:?}: {error}", task.spec.image))
         })?;
         let image = image.with_default_tag();
-        let core = Arc::new(Core::new(Arc::clone(&self.shared), task, image));
+        let network = self.shared.networks.choose_for(&task.spec.network)?;
+        let core = Arc::new(Core::new(Arc::clone(&self.shared), task, image, network));
         self.shared.enter(&core)?;
         Ok(Arc::new(DockerContainer::new(core)))
     }

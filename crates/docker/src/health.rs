@@ -125,6 +125,7 @@ fn unhealthy(core: &Core, last: Option<&Check>) -> Error {
     };
     let what = format!("is unhealthy: its check failed too often{what}");
     failed(core, ErrorKind::Unhealthy, &what)
+        .remedy("mend the task or its check, or give it more tries or time (health)")
 }
 
 /// The end of a text, where the reason mostly is.

@@ -31,6 +31,7 @@ const TABLE: &[(&[&str], ErrorKind, &str)] = {
     const WORK_DIR: &str = "give a folder, or a path where there is nothing yet (work_dir)";
     const SHARED: &str =
         "make it shared on the engine's host, or leave the propagation out (mounts)";
+    const TAR: &str = "give a whole tar archive: plain, or packed by gzip, bzip2 or xz";
     const MEMORY: &str = "raise it to 6MiB or more (limits.memory, limits.memory_reservation)";
     &[
         (&["no space left on device"], DiskFull, DISK),
@@ -115,6 +116,18 @@ const TABLE: &[(&[&str], ErrorKind, &str)] = {
             &["decoding seccomp profile failed"],
             InvalidInput,
             "give a profile in the engine's JSON format (security.seccomp)",
+        ),
+        (&["invalid tar header"], InvalidInput, TAR),
+        (&["processing tar file", "unexpected eof"], InvalidInput, TAR),
+        (
+            &["cannot overwrite directory"],
+            InvalidInput,
+            "there is a folder of that name: choose another path",
+        ),
+        (
+            &["marked read-only"],
+            InvalidInput,
+            "copy to a mount, or leave the root writable (security.read_only_root)",
         ),
         (&["cannot mkdir"], InvalidInput, WORK_DIR),
         // Podman's.

@@ -42,7 +42,8 @@ pub struct Capabilities {
     /// Whether a task can have a terminal.
     pub tty: bool,
     /// Whether a terminal can have a size from the start ([`tty_size`](crate::TaskSpec::tty_size)).
-    /// Without it, a size is set once the task runs.
+    /// Without it such a task is refused, and a size can be set once it runs
+    /// ([`Running::resize`](crate::Running::resize)).
     pub tty_size: bool,
     /// Whether containers can be frozen.
     pub freeze: bool,

@@ -266,7 +266,7 @@ pub trait ContainerExt: Container {
     ///
     /// # Errors
     ///
-    /// What [`Container::copy_in`] returns.
+    /// What [`Container::copy_in`] returns; `InvalidInput` for a mode above 0o7777.
     fn write_file(
         &self,
         path: &str,
@@ -298,7 +298,8 @@ pub trait ContainerExt: Container {
     /// or empty: safely, whatever the container has put there.
     ///
     /// No path and no link leads out of the folder, special files and the bits for set-user-id are
-    /// not made, and no more than the limits allow is written. Owners are not kept.
+    /// not made, and no more than the limits allow is written. Owners are not kept. What is refused
+    /// for that is left out instead with [`UnpackLimits::skip_odd`].
     ///
     /// Dropping the future, and an error, leave what was unpacked until then.
     ///
@@ -312,6 +313,9 @@ pub trait ContainerExt: Container {
         folder: &Path,
         limits: UnpackLimits,
     ) -> impl Future<Output = Result<Unpacked>> + Send {
+        // Of the root an engine gives absolute paths, which lead out of any folder.
+        let is_root = path.starts_with('/') && path.chars().all(|it| it == '/');
+        let path = if is_root { "/." } else { path };
         async move { threaded::unpack(self.copy_out(path).await?, folder, limits).await }
     }
 

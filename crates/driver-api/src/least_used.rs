@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::{Error, ErrorKind, Network, NetworkMode, Result};
+
 /// Names, of which the one is chosen that is used least at the moment.
 ///
 /// It counts what this one holds, not what others do on the same engine. Clones count together.
@@ -42,6 +44,29 @@ impl LeastUsed {
     #[must_use]
     pub fn choose(&self) -> Option<Chosen> {
         self.choose_rather(|_| true)
+    }
+
+    /// The network of a task that leaves it to its driver ([`NetworkMode::Auto`]): none that the task
+    /// is on anyway ([`Network::also`]). `None` for other tasks, and where there are no names.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput`: the task is on all of them anyway.
+    pub fn choose_for(&self, network: &Network) -> Result<Option<Chosen>> {
+        if network.mode != NetworkMode::Auto {
+            return Ok(None);
+        }
+        let is_on = |name: &str| network.also.iter().any(|also| also == name);
+        let chosen = self.choose_rather(|name| !is_on(name));
+        match chosen.as_ref().filter(|chosen| is_on(chosen.name())) {
+            None => Ok(chosen),
+            Some(chosen) => Err(Error::new(ErrorKind::InvalidInput, "container")
+                .message(format!(
+                    "network.also: {:?} is the driver's own choice, and there is no other",
+                    chosen.name()
+                ))
+                .remedy("leave it out there, or give the driver more networks (networks)")),
+        }
     }
 
     /// The same among the names that are `good`; if none is, among all.

@@ -99,7 +99,7 @@ pub struct ReapReport {
     pub removed: Vec<Reaped>,
     /// What should have been removed and could not be.
     pub failed: Vec<Reaped>,
-    /// How many of this application's things were left alone because their owner lives, may live,
-    /// or can still be recovered.
+    /// How many of this application's things were left alone because their owner lives or may live,
+    /// because they can still be recovered, or because a container that was left may use them.
     pub kept: usize,
 }

@@ -1,6 +1,6 @@
 //! The count of what is in use never drifts, whatever is taken and dropped in which order.
 
-use longshore_driver_api::{Chosen, LeastUsed};
+use longshore_driver_api::{Chosen, ErrorKind, LeastUsed, Network, NetworkMode};
 use proptest::prelude::*;
 
 proptest! {
@@ -50,4 +50,22 @@ fn a_name_that_is_not_good_is_chosen_only_where_none_is() {
     assert_eq!(held.each_ref().map(Chosen::name), ["b", "c", "b"]);
     assert_eq!(rather(&[]).name(), "a");
     assert_eq!(choice.users(), [("a".to_owned(), 0), ("b".to_owned(), 2), ("c".to_owned(), 1)]);
+}
+
+#[test]
+fn a_task_that_leaves_the_choice_gets_none_that_it_is_on_anyway() {
+    let networks = LeastUsed::new(["a", "b"]);
+    let auto = |also: &[&str]| {
+        let mut network = Network::default();
+        network.mode = NetworkMode::Auto;
+        network.also = also.iter().map(|name| (*name).to_owned()).collect();
+        network
+    };
+    let chosen = networks.choose_for(&auto(&["a"])).unwrap().unwrap();
+    assert_eq!(chosen.name(), "b");
+    let error = networks.choose_for(&auto(&["a", "b"])).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    assert_eq!(networks.users().iter().map(|(_, users)| users).sum::<usize>(), 1);
+    assert!(networks.choose_for(&Network::default()).unwrap().is_none());
+    assert!(LeastUsed::new([""; 0]).choose_for(&auto(&["a"])).unwrap().is_none());
 }

@@ -24,7 +24,8 @@ pub(crate) async fn publish(name: String, usage: impl Fn() -> Usage) {
     }
 }
 
-fn tell(name: &str, usage: &Usage) {
+/// Tells it once.
+pub(crate) fn tell(name: &str, usage: &Usage) {
     let pool = || name.to_owned();
     for (state, slots) in [
         ("free", usage.free),

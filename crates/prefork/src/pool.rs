@@ -152,6 +152,9 @@ impl NamespaceSource for Pool {
         let closed = timeout(within, all).await;
         // Whatever is still at it has had its time; what it holds is its backend's from now on.
         drop(std::mem::take(&mut *inner.tasks.lock()));
+        // What is told last is how it ended.
+        #[cfg(feature = "metrics")]
+        crate::meter::tell(&inner.name, &inner.usage());
         closed.unwrap_or_else(|_| {
             let left: Vec<String> = self
                 .slots()

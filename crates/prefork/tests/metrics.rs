@@ -61,4 +61,9 @@ async fn a_pools_usage_is_told_once_a_second() {
     assert_eq!(is("longshore_prefork_waiting", ""), 0.0);
     drop(lease);
     pool.close().await.unwrap();
+    let told = figures(&snapshotter);
+    for state in ["free", "in_use", "starting", "failed", "retiring"] {
+        let slots = told[&("longshore_prefork_slots".to_owned(), state.to_owned())];
+        assert_eq!(slots, 0.0, "{state}");
+    }
 }

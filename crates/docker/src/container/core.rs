@@ -140,14 +140,15 @@ pub(crate) enum Stage {
 }
 
 impl Core {
-    /// A container for `task`, reserved.
-    pub(crate) fn new(shared: Arc<Shared>, task: Task, image: ImageRef) -> Self {
+    /// A container for `task`, reserved, with the network that was chosen for it.
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        task: Task,
+        image: ImageRef,
+        network: Option<Chosen>,
+    ) -> Self {
         let Task { spec, io, hooks, .. } = task;
         let streams = streams(&io, spec.tty);
-        let network = match spec.network.mode {
-            NetworkMode::Auto => shared.networks.choose(),
-            _ => None,
-        };
         let mode = network.as_ref().map(|chosen| NetworkMode::Named(chosen.name().to_owned()));
         let body = create::body(&spec, image.canonical(), streams, mode.as_ref());
         let options = EngineOptions::new(body);
@@ -203,7 +204,7 @@ impl Core {
         image: ImageRef,
         found: Found,
     ) -> Self {
-        let mut core = Self::new(shared, Task::new(spec), image);
+        let mut core = Self::new(shared, Task::new(spec), image, None);
         core.streams = streams(io, core.spec.tty);
         core.name = found.name;
         core.creation.send_replace(Creation::Done(found.id));
@@ -439,7 +440,6 @@ impl Core {
     /// The making on the engine took so long.
     pub(crate) fn created_in(&self, time: Duration) {
         let mut book = self.book.lock();
-        book.image_time.get_or_insert(self.reserved.elapsed());
         book.create_time = Some(time);
     }
 

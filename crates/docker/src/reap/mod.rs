@@ -228,11 +228,11 @@ async fn remove(
     // Who takes one up waits until the lease is free: it is not held while something is removed.
     let gives_way = dead.is_some()
         && things.iter().filter_map(|it| until(&it.listed)).any(|until| !until.has_passed(now));
-    let mut left = 0;
+    let (mut left, mut containers_left) = (0, 0);
     for thing in things {
         let mut entry = reaped(&thing, owner);
         // What a container that is left may still be on is left as well.
-        let mut is_kept = thing.kind != ResourceKind::Container && left > 0;
+        let mut is_kept = thing.kind != ResourceKind::Container && containers_left > 0;
         let mut claim = None;
         if let Some(until) = until(&thing.listed) {
             if gives_way && dead.is_none() && until.has_passed(now) {
@@ -248,6 +248,7 @@ async fn remove(
                         Ok(Abandoned::Adopted) => is_kept = true,
                         Err(error) => {
                             left += 1;
+                            containers_left += usize::from(thing.kind == ResourceKind::Container);
                             entry.error = Some(error.to_string());
                             report.failed.push(entry);
                             continue;
@@ -266,6 +267,7 @@ async fn remove(
         if is_kept {
             report.kept += 1;
             left += 1;
+            containers_left += usize::from(thing.kind == ResourceKind::Container);
             continue;
         }
         match remove_one(shared, &thing).await {
@@ -280,6 +282,7 @@ async fn remove(
             }
             Err(error) => {
                 left += 1;
+                containers_left += usize::from(thing.kind == ResourceKind::Container);
                 entry.error = Some(error.to_string());
                 report.failed.push(entry);
             }

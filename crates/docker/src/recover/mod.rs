@@ -134,7 +134,8 @@ async fn claim(shared: &Shared, id: &str, now: Timestamp) -> Result<Adoption> {
         Adopt::Won(claim) => claim,
         Adopt::Taken(why) => {
             let text = format!("container {id} has an owner who lives, or may live: {why}");
-            return Err(error(ErrorKind::OwnerAlive, &text));
+            return Err(error(ErrorKind::OwnerAlive, &text)
+                .remedy("leave it to whoever has it, which may be this driver; once that has ended, try again"));
         }
         Adopt::Busy(why) => {
             return Err(error(ErrorKind::Busy, &format!("container {id}: {why}")));

@@ -60,7 +60,7 @@ async fn a_refusal_in_the_middle_of_an_upload_is_told_in_the_engines_words() {
     })
     .await;
     let error = container.write_file("/f", &[0; 1000], 0o644).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error}");
+    assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
     assert!(error.to_string().contains("read-only"), "{error}");
     let put = stage.engine.lines().into_iter().find(|line| line.starts_with("PUT")).unwrap();
     assert!(put.contains("archive?path=%2F&noOverwriteDirNonDir=1"), "{put}");

@@ -292,7 +292,7 @@ async fn what_the_last_failed_check_wrote_is_in_the_error() {
         .await;
         let error = run(&stage, with_health(Duration::from_secs(10))).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unhealthy, "{error}");
-        let text = error.to_string();
+        let text = error.what();
         let reason = r#"ended with 3 and wrote "éé"#;
         assert!(text.contains(reason) && text.ends_with(r#"é\u{1b}[2J\nno answer!""#), "{text}");
         assert!(text.len() < 700, "{} bytes: {text}", text.len());
@@ -324,7 +324,7 @@ async fn a_task_that_was_told_to_be_unhealthy_is_so_whatever_is_answered_then() 
         let stage = stage(vec![events], after(answer)).await;
         let error = run(&stage, with_health(Duration::from_secs(10))).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unhealthy, "{error}");
-        assert!(error.to_string().ends_with(end), "{error}");
+        assert!(error.what().ends_with(end), "{error}");
     }
 }
 

@@ -11,7 +11,7 @@ use longshore_driver_api::{
 use serde_json::json as value;
 
 use crate::scene::{
-    Scene, ended, engine, handle, handle_of, handle_of_this_process, local, logs, recovered,
+    NOW, Scene, ended, engine, handle, handle_of, handle_of_this_process, local, logs, recovered,
     running, spec,
 };
 use crate::support::{Request, Script, Step, chunk, chunked, event, frame, json, waited};
@@ -120,12 +120,18 @@ async fn what_cannot_be_taken_up_is_told_apart_and_left_as_it_is() {
         let missing = || json(404, r#"{"message":"no such container"}"#);
         request.is("GET /containers/c1/json").then(missing)
     };
+    // Another engine of the same host has its own storage, and perhaps the same id.
+    let neighbour = |request: &Request| {
+        let info = value!({"ID": "E1", "SystemTime": NOW, "DockerRootDir": "/other"});
+        request.is("GET /info").then(|| json(200, &info.to_string()))
+    };
     let engines = [
         (
             engine(scene.container(&running(), &local()), |_| None),
             &foreign,
             ErrorKind::HandleForeign,
         ),
+        (engine(scene.container(&running(), &local()), neighbour), &own, ErrorKind::HandleForeign),
         (engine(String::new(), gone), &own, ErrorKind::NotFound),
     ];
     for (engine, handle, kind) in engines {

@@ -23,10 +23,13 @@ pub(crate) fn file(path: &str, bytes: &[u8], mode: u32) -> Result<(String, TarSt
     if name.is_empty() || name == "." {
         return wrong("names no file");
     }
+    if mode > 0o7777 {
+        return wrong(&format!("cannot have the mode {mode:o}: permission bits are 0 to 7777"));
+    }
     let mut header = Header::new_gnu();
     header.set_entry_type(EntryType::Regular);
     header.set_size(bytes.len() as u64);
-    header.set_mode(mode & 0o7777);
+    header.set_mode(mode);
     header.set_uid(0);
     header.set_gid(0);
     let mut tar = Builder::new(Vec::with_capacity(bytes.len() + 4096));

@@ -180,7 +180,9 @@ impl Unpacker<'_> {
 
     fn odd(&mut self, entry: &str, what: &str) -> Result<()> {
         if self.limits.odd == OddEntries::Refuse {
-            return Err(unsafe_archive(&format!("{entry:?} {what}")));
+            let remedy =
+                "leave such entries out, if what is left is enough (UnpackLimits::skip_odd)";
+            return Err(unsafe_archive(&format!("{entry:?} {what}")).remedy(remedy));
         }
         self.done.skipped += 1;
         Ok(())

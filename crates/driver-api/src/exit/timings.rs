@@ -10,7 +10,8 @@ use serde::{Serialize, Serializer};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Timings {
-    /// From the reservation until the image was known to be there, a pull included.
+    /// From the reservation until the image was known to be there, a pull included. Absent where
+    /// nobody looked: the creation alone told.
     #[serde(
         rename = "image_ms",
         serialize_with = "milliseconds",

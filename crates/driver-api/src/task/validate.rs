@@ -395,11 +395,16 @@ fn network(network: &Network, p: &mut Problems) {
         let field = format!("network.also[{index}]");
         let reserved = !matches!(NetworkMode::from(name.as_str()), NetworkMode::Named(_));
         p.check(
-            network_name(name) && !reserved,
+            network_name(name),
             field.as_str(),
             format!("{name:?} is not the name of a network"),
         );
-        p.check(names.insert(name), field, format!("{name:?} is there twice"));
+        p.check(
+            !reserved,
+            field.as_str(),
+            format!("{name:?} cannot be one of several: further networks are given by their names"),
+        );
+        p.check(reserved || names.insert(name), field, format!("{name:?} is there twice"));
     }
     p.check(
         network.also.is_empty() || !alone,

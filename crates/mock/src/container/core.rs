@@ -3,8 +3,8 @@
 use std::sync::{Arc, Weak};
 
 use longshore_driver_api::{
-    Chosen, Error, ErrorKind, ImageRef, Loan, NetworkMode, Result, State, Task, TaskHooks, TaskIo,
-    TaskSpec, Timings,
+    Chosen, Error, ErrorKind, ImageRef, Loan, Result, State, Task, TaskHooks, TaskIo, TaskSpec,
+    Timings,
 };
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
@@ -61,12 +61,9 @@ impl Core {
         task: Task,
         image: ImageRef,
         handle: Handle,
+        network: Option<Chosen>,
     ) -> Self {
         let Task { spec, io, hooks, .. } = task;
-        let network = match spec.network.mode {
-            NetworkMode::Auto => driver.config.networks.choose(),
-            _ => None,
-        };
         let life = Life {
             io: Some(io),
             options: EngineOptions::of(&spec),

@@ -20,7 +20,7 @@ impl Core {
         image: ImageRef,
         handle: Handle,
     ) -> Self {
-        let core = Self::new(driver, number, Task::new(spec), image, handle);
+        let core = Self::new(driver, number, Task::new(spec), image, handle, None);
         {
             let mut life = core.life.lock();
             life.creating = true;

@@ -57,8 +57,9 @@ impl MockDriver {
             Error::new(ErrorKind::InvalidState, Op::Reserve.name())
                 .message("there is no tokio runtime here: call it inside of one")
         })?;
+        let network = inner.config.networks.choose_for(&task.spec.network)?;
         let number = self.next_number();
-        let core = Arc::new(Core::new(Arc::clone(inner), number, task, image, handle));
+        let core = Arc::new(Core::new(Arc::clone(inner), number, task, image, handle, network));
         self.enter(&core, Op::Reserve)?;
         Ok(Arc::new(MockContainer::new(core)))
     }
