@@ -84,7 +84,8 @@ pub(crate) fn passes_by_itself(error: &ClientError) -> bool {
     }
 }
 
-fn is_unsent(error: &ClientError) -> bool {
+/// Whether the engine has not got a call, or has put it off.
+pub(crate) fn is_unsent(error: &ClientError) -> bool {
     matches!(
         error,
         ClientError::Unreachable { .. }

@@ -50,7 +50,7 @@ pub(crate) struct Core {
     /// Whether its processes stand still, as far as is known.
     pub(crate) frozen: watch::Sender<bool>,
     /// Held while that is changed.
-    pub(crate) freezing: tokio::sync::Mutex<()>,
+    pub(crate) freezing: Arc<tokio::sync::Mutex<()>>,
     /// Held while a network is borrowed.
     pub(crate) borrowing: tokio::sync::Mutex<()>,
     /// How long its task has run.
@@ -163,7 +163,7 @@ impl Core {
             reserved: Instant::now(),
             creation: watch::Sender::new(Creation::NotAsked),
             frozen: watch::Sender::new(false),
-            freezing: tokio::sync::Mutex::default(),
+            freezing: Arc::default(),
             borrowing: tokio::sync::Mutex::default(),
             clock: Mutex::new(Clock::start(None)),
             delivered: Default::default(),

@@ -8,7 +8,7 @@ use longshore_driver_api::{Error, ErrorKind, Result};
 use super::core::{Core, Stage};
 use crate::client::error::ClientError;
 use crate::error::engine_error;
-use crate::retry::{again, if_unsent};
+use crate::retry::{again, if_unsent, is_unsent};
 use crate::running::send_kept_signals;
 
 /// How long the engine's answers may contradict each other: it learns of each change a second time,
@@ -37,33 +37,88 @@ async fn change(core: &Arc<Core>, op: &'static str, wanted: bool) -> Result<()> 
     if core.stage() != Stage::Running {
         return Err(not_running(core, op));
     }
-    let done = async {
-        // Two at once would each mistake what the other does for the engine's late knowledge.
-        let _turn = core.freezing.lock().await;
-        bring_about(core, op, &id, wanted).await?;
-        if !wanted {
-            send_kept_signals(core, &id).await?;
-        }
-        Ok(())
+    // Two at once would each mistake what the other does for the engine's late knowledge. Whoever gives
+    // up before it is his turn has changed nothing.
+    let turn = tokio::select! {
+        () = core.ending.cancelled() => return Err(core.closed_error(op)),
+        turn = Arc::clone(&core.freezing).lock_owned() => turn,
     };
-    tokio::select! {
-        // Closing wins over a freeze under way.
-        () = core.ending.cancelled() => Err(core.closed_error(op)),
-        done = done => done,
+    let own = Arc::clone(core);
+    // What was asked for has to be known, whoever waits for it.
+    let doing = core.shared.tasks.spawn(async move {
+        let _turn = turn;
+        let mut open = Open { core: &own, wanted, settled: false };
+        let done = async {
+            bring_about(&mut open, op, &id).await?;
+            if !wanted {
+                send_kept_signals(&own, &id).await?;
+            }
+            Ok(())
+        };
+        tokio::select! {
+            // Closing wins over a freeze under way.
+            () = own.ending.cancelled() => Err(own.closed_error(op)),
+            done = done => done,
+        }
+    });
+    doing.await.unwrap_or_else(|error| {
+        Err(Error::new(ErrorKind::Io, op).message("the runtime is ending").because(error))
+    })
+}
+
+/// A change that the engine may have been asked for, and may have made.
+struct Open<'a> {
+    core: &'a Arc<Core>,
+    wanted: bool,
+    settled: bool,
+}
+
+impl Open<'_> {
+    /// It is known whether the processes stand still.
+    fn settle(&mut self, frozen: bool) {
+        self.core.frozen.send_replace(frozen);
+        self.settled = true;
+    }
+
+    /// What is known after a call that failed. A task that may go on has its time counted: it would
+    /// have no timeout otherwise.
+    async fn failed(&mut self, id: &str, error: &ClientError) {
+        if is_unsent(error) {
+            self.settled = true;
+        } else if self.wanted || !error.is_answer_lost() {
+            // The engine may still believe an old state.
+            tokio::time::sleep(SETTLES).await;
+            let api = &self.core.shared.api;
+            if let Ok(found) = again("inspect_container", || api.inspect_container(id)).await {
+                self.settle(found.state.running && found.state.paused);
+            }
+        }
     }
 }
 
-async fn bring_about(core: &Arc<Core>, op: &'static str, id: &str, wanted: bool) -> Result<()> {
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        if !self.settled && !self.wanted {
+            self.core.frozen.send_replace(false);
+        }
+    }
+}
+
+async fn bring_about(open: &mut Open<'_>, op: &'static str, id: &str) -> Result<()> {
+    let (core, wanted) = (open.core, open.wanted);
     let api = &core.shared.api;
     let failed = |error| engine_error(op, &core.subject(), error);
     let give_up = tokio::time::Instant::now() + core.shared.timeouts.call;
     loop {
         let runtime_has_it = match ask(core, id, wanted).await {
             Ok(()) => {
-                core.frozen.send_replace(wanted);
+                open.settle(wanted);
                 return Ok(());
             }
-            Err(error) if !is_about_the_state(&error) => return Err(failed(error)),
+            Err(error) if !is_about_the_state(&error) => {
+                open.failed(id, &error).await;
+                return Err(failed(error));
+            }
             Err(error) if tokio::time::Instant::now() >= give_up => return Err(failed(error)),
             Err(error) => is_so_below(&error, wanted),
         };
@@ -85,7 +140,7 @@ async fn bring_about(core: &Arc<Core>, op: &'static str, id: &str, wanted: bool)
                     break;
                 }
             } else if *core.frozen.borrow() == wanted || runtime_has_it {
-                core.frozen.send_replace(wanted);
+                open.settle(wanted);
                 return Ok(());
             } else if now >= settled {
                 // Our own last word was the opposite. If the engine stays with what it says, it is

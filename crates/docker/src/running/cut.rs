@@ -1,5 +1,6 @@
 //! Whether a stream that ended while the task lives was closed by the task or cut on the way.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
@@ -14,6 +15,25 @@ use crate::retry::pause;
 pub(super) const FOLLOWS: Duration = Duration::from_secs(1);
 /// How soon the engine ends a new connection to streams that the task has closed.
 const CLOSED_AT_ONCE: Duration = Duration::from_millis(500);
+/// How often a new connection has to end at once: one may be cut as the first one was.
+const ENDS: u32 = 3;
+/// From one of these to the next.
+const BETWEEN: Duration = Duration::from_secs(1);
+
+/// Whether a task was seen to outlive its output, and why is not known yet.
+#[derive(Debug, Default)]
+pub(super) struct Doubt(AtomicBool);
+
+impl Doubt {
+    /// So it is.
+    pub(super) fn is_open(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn set(&self, open: bool) {
+        self.0.store(open, Ordering::Relaxed);
+    }
+}
 
 /// Attaches, and waits for as long as there is no descriptor for it: nothing is known without.
 async fn attach(core: &Core, id: &str, streams: Streams) -> Result<RawStream> {
@@ -27,26 +47,55 @@ async fn attach(core: &Core, id: &str, streams: Streams) -> Result<RawStream> {
 }
 
 /// Attaches again to find out. A task that has closed its streams has none to attach to: the engine
-/// ends the new connection at once. If it stays open while the task lives, the old one was cut; at
-/// the streams of a task that has ended, an engine leaves it open as well.
-pub(super) async fn was_cut(core: &Core, id: &str) -> bool {
+/// ends each new connection at once. If one stays open while the task lives, the old one was cut; at
+/// the streams of a task that has ended, an engine leaves it open as well. A refusal says nothing, and
+/// an engine refuses those of a frozen task.
+pub(super) async fn was_cut(core: &Core, id: &str, doubt: &Doubt) -> bool {
     let mut streams = core.streams;
     streams.stdin = false;
-    let stream = match attach(core, id, streams).await {
-        Ok(stream) => stream,
-        // The task lived when its output ended, and the engine has gone: that is why.
-        Err(error) if error.status().is_none() => return true,
-        // There is nothing to attach to: the task is ending.
-        Err(_) => return false,
-    };
-    let (mut from, _to) = stream.split();
-    let mut byte = [0; 1];
-    match tokio::time::timeout(CLOSED_AT_ONCE, from.read(&mut byte)).await {
-        Ok(Ok(0)) => false,
-        Ok(Ok(_)) => true,
-        Ok(Err(_)) | Err(_) => {
-            let found = core.shared.api.inspect_container(id).await;
-            found.is_ok_and(|container| container.state.running)
+    let (mut ends, mut refusals) = (0, 0);
+    loop {
+        let stream = match attach(core, id, streams).await {
+            Ok(stream) => stream,
+            // The task lived when its output ended, and the engine has gone: that is why.
+            Err(error) if error.status().is_none() => return true,
+            Err(_) => {
+                if lives(core, id).await == Some(false) {
+                    // There is nothing to attach to.
+                    return false;
+                }
+                doubt.set(ends == 0);
+                refusals += 1;
+                goes_on(core).await;
+                tokio::time::sleep(pause(refusals)).await;
+                continue;
+            }
+        };
+        let (mut from, _to) = stream.split();
+        let mut byte = [0; 1];
+        match tokio::time::timeout(CLOSED_AT_ONCE, from.read(&mut byte)).await {
+            Ok(Ok(0)) => {
+                doubt.set(false);
+                ends += 1;
+                if ends == ENDS {
+                    return false;
+                }
+                tokio::time::sleep(BETWEEN).await;
+            }
+            Ok(Ok(_)) => return true,
+            Ok(Err(_)) | Err(_) => return lives(core, id).await == Some(true),
         }
     }
+}
+
+/// Whether the task has not ended, if the engine says.
+async fn lives(core: &Core, id: &str) -> Option<bool> {
+    let found = core.shared.api.inspect_container(id).await;
+    found.ok().map(|container| container.state.running)
+}
+
+/// Waits until it is not frozen.
+async fn goes_on(core: &Core) {
+    // The sender is in the core.
+    let _ = core.frozen.subscribe().wait_for(|frozen| !frozen).await;
 }

@@ -151,6 +151,7 @@ pub(super) async fn supervise(supervisor: Supervisor) {
     let mut asked: FuturesUnordered<BoxFuture<'_, ()>> = FuturesUnordered::new();
     let mut pumped: Option<(OutputReport, ReadEnd)> = None;
     let mut was_cut: Option<bool> = None;
+    let doubt = cut::Doubt::default();
     let mut finding_out: BoxFuture<'_, bool> = Box::pin(pending());
     let killing = |reason| -> BoxFuture<'_, ()> { Box::pin(kill(&core, &id, reason)) };
     // How long a kill may take to show.
@@ -232,10 +233,10 @@ pub(super) async fn supervise(supervisor: Supervisor) {
                 done = &mut pump, if pumped.is_none() => {
                     let done = done.unwrap_or_else(|_| nothing_known());
                     if done.1 == ReadEnd::Closed && from_wanted(&core) && relay.is_none() {
-                        let (core, id) = (&core, &id);
+                        let (core, id, doubt) = (&core, &id, &doubt);
                         finding_out = Box::pin(async move {
                             tokio::time::sleep(cut::FOLLOWS).await;
-                            cut::was_cut(core, id).await
+                            cut::was_cut(core, id, doubt).await
                         });
                     }
                     pumped = Some(done);
@@ -255,11 +256,15 @@ pub(super) async fn supervise(supervisor: Supervisor) {
     let network = loan.map(|loan| loan.report()).unwrap_or_default();
     let run_time = clock.lock().all();
     drop(finding_out);
+    // It outlived its output, and nobody could tell why.
+    let was_cut = was_cut.unwrap_or_else(|| doubt.is_open());
     // A signal that ended the task counts as sent, though the end came before the answer.
     let answers = async { while asked.next().await.is_some() {} };
     let _ = tokio::time::timeout(LAST_CALL, answers).await;
     drop(asked);
     core.stage.send_replace(Stage::Exited);
+    // What stood still does so no more: the timeout bounds the wait for a reader, too.
+    clock.lock().hold(false);
     signals.exited.cancel();
     // Those who ask for a stop from now on are told that it has ended.
     requests.close();
@@ -293,7 +298,7 @@ pub(super) async fn supervise(supervisor: Supervisor) {
         Some(relay) => relay.was_whole().await,
         None => true,
     };
-    if was_cut == Some(true) || end_is_lost || !is_whole {
+    if was_cut || end_is_lost || !is_whole {
         report = cut_short(report);
     }
     report = with_losses(report, lost);

@@ -13,6 +13,7 @@ mod ends;
 mod errors;
 mod events;
 mod exec;
+mod freeze;
 mod input;
 mod keeper;
 mod load;

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::stage::Stage;
-use crate::support::{Step, frame, upgrade, waited};
+use crate::support::{Script, Step, frame, json, upgrade, waited};
 use longshore_driver_api::{Outcome, StreamEnd};
 
 #[tokio::test]
@@ -58,7 +58,8 @@ async fn output_that_the_task_closed_itself_is_not_taken_for_cut() {
     let (exit, _) = stage.run().await;
     assert_eq!(exit.outcome, Outcome::Code(3));
     assert_eq!(exit.output.stdout.end, StreamEnd::Unverified);
-    assert_eq!(stage.engine.count("POST /containers/c1/attach"), 2);
+    // One of them may be cut as the first was, so it is asked again.
+    assert_eq!(stage.engine.count("POST /containers/c1/attach"), 3);
 }
 
 #[tokio::test]
@@ -71,4 +72,34 @@ async fn output_that_breaks_off_inside_a_frame_is_told() {
     let (exit, captured) = stage.run().await;
     assert_eq!(captured.stdout(), b"a lo");
     assert_eq!(exit.output.stdout.end, StreamEnd::Cut);
+}
+
+#[tokio::test]
+async fn a_refusal_to_attach_again_or_an_end_of_that_as_well_is_no_proof_that_all_came() {
+    const REFUSAL: &str = r#"{"message":"boom"}"#;
+    let seconds: [fn() -> Script; 2] = [|| json(503, REFUSAL), || upgrade(b"")];
+    for second in seconds {
+        let attached = AtomicUsize::new(0);
+        let stage = Stage::brief(move |request| {
+            if request.is("POST /containers/c1/wait") {
+                return Some(waited(Duration::from_secs(5), 0));
+            }
+            if request.is("GET /containers/c1/json") {
+                let runs = r#"{"Id":"c1","State":{"Status":"running","Running":true}}"#;
+                return Some(json(200, runs));
+            }
+            if !request.is("POST /containers/c1/attach") {
+                return None;
+            }
+            match attached.fetch_add(1, Ordering::Relaxed) {
+                0 => Some(upgrade(&frame(1, b"first half"))),
+                1 => Some(second()),
+                _ => Some([upgrade(b""), vec![Step::Hold]].concat()),
+            }
+        })
+        .await;
+        let (exit, captured) = stage.run().await;
+        assert_eq!(captured.stdout(), b"first half");
+        assert_eq!(exit.output.stdout.end, StreamEnd::Cut, "{exit:?}");
+    }
 }
