@@ -20,6 +20,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::client::error::Result;
+use crate::client::lines::Line;
 use crate::client::reply::Event;
 use crate::meter;
 use crate::podman;
@@ -216,7 +217,12 @@ async fn listen_once(
     // Whoever sees it stand knows of the gap before it.
     events.tell_of_a_gap();
     events.connected.send_replace(Some(stream));
-    while let Some(event) = lines.next::<Event>().await? {
+    while let Some(line) = lines.next_line::<Event>().await? {
+        let Line::Value(event) = line else {
+            // Labels can be of any length. Whose event it was is not known.
+            events.tell_of_a_gap();
+            continue;
+        };
         let is_ours = event.actor.attributes.get(LABEL_OWNER) == Some(&shared.owner);
         if !is_ours && !events.follows(&event) {
             memory.passed(&event);

@@ -1,6 +1,7 @@
 //! Killing a process of a container from the host: one that the engine started and offers no way
 //! to kill.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -95,13 +96,18 @@ impl ContainerProcess {
     /// processes faster than they are found.
     pub fn kill_session(&self) -> Result<()> {
         signal(&self.file).map_err(|error| failed(self.id, error))?;
+        // One that was killed starts nothing more, and may take its time to go: in a frozen container
+        // until that goes on.
+        let mut killed = BTreeSet::new();
         for _ in 0..ROUNDS {
             let members = self.members().map_err(|error| failed(self.id, error))?;
-            if members.is_empty() {
-                return Ok(());
-            }
+            let mut is_new = false;
             for (id, file) in members {
                 signal(&file).map_err(|error| failed(id, error))?;
+                is_new |= killed.insert(id.as_raw_nonzero());
+            }
+            if !is_new {
+                return Ok(());
             }
         }
         Err(Error::new(ErrorKind::Busy, "kill").message(format!(

@@ -88,6 +88,11 @@ pub(super) fn mounts(mountinfo: &str, dirs: &[&Path]) -> Vec<String> {
     let ours = targets.filter(|target| {
         let inside = |dir: &&Path| Path::new(target).starts_with(dir) && Path::new(target) != *dir;
         let named = target.contains("longshore") || target.starts_with("/run/netns/");
+        // Podman keeps the top of its storage mounted while one of its processes needs it.
+        let storage = |dir: &&Path| Path::new(target) == dir.join("overlay");
+        if dirs.iter().any(storage) {
+            return false;
+        }
         (dirs.iter().any(inside) || named) && !target.ends_with("/netns/default")
     });
     ours.map(str::to_owned).collect()
@@ -203,6 +208,7 @@ mod tests {
         let lines = [
             "/",
             "/var/lib/docker",
+            "/var/lib/docker/overlay",
             "/var/lib/docker/x/merged",
             "/var/lib/dockerized/x",
             "/run/docker/netns/0f",

@@ -37,7 +37,8 @@ const TLS_PORT: u16 = 2376;
 impl Address {
     /// Reads an address. `tls` says what a `tcp://` address is spoken with.
     pub(crate) fn parse(text: &str, tls: Option<TlsFiles>) -> Result<Self> {
-        let wrong = |why: &str| ClientError::Address(format!("engine address `{text}`: {why}"));
+        let shown = without_user(text);
+        let wrong = |why: &str| ClientError::Address(format!("engine address `{shown}`: {why}"));
         let Some((scheme, rest)) = text.split_once("://") else {
             return Err(wrong("give it as unix:///path, tcp://host:port or https://host:port"));
         };
@@ -75,7 +76,22 @@ impl fmt::Display for Address {
     }
 }
 
+/// An address to be shown: who is named before the host, and by which password, is nobody's affair.
+fn without_user(text: &str) -> String {
+    if text.starts_with("unix://") {
+        return text.to_owned();
+    }
+    match (text.split_once("://"), text.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://***@{host}"),
+        (None, Some((_, host))) => format!("***@{host}"),
+        (_, None) => text.to_owned(),
+    }
+}
+
 fn tcp(rest: &str, tls: Option<TlsFiles>) -> Result<Address, &'static str> {
+    if rest.contains('@') {
+        return Err("a user or a password in it is not supported: leave them out");
+    }
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     if !path.is_empty() {
         return Err("a path after the port is not supported");
@@ -105,6 +121,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn no_password_is_shown_whatever_is_wrong() {
+        for text in [
+            "tcp://u:s3cr3t@h:1",
+            "https://s3cr3t@h",
+            "ssh://u:s3cr3t@h",
+            "s3cr3t@h",
+            "x://s3cr3t@h",
+        ] {
+            let shown = Address::parse(text, None).unwrap_err().to_string();
+            assert!(!shown.contains("s3cr3t") && shown.contains("***@h"), "{shown}");
+        }
+        let shown = Address::parse("tcp://u:p@h:1", None).unwrap_err().to_string();
+        assert!(shown.ends_with("leave them out"), "{shown}");
+    }
+
+    #[test]
     fn every_form_is_read() {
         let certs = TlsFiles { folder: Some(PathBuf::from("/certs")) };
         let tcp = |host: &str, port, tls| Address::Tcp { host: host.to_owned(), port, tls };
@@ -128,7 +160,7 @@ mod tests {
         let table = [
             ("/var/run/docker.sock", "give it as unix://"),
             ("unix://", "path is missing"),
-            ("ssh://user@host", "ssh is not supported; forward the socket"),
+            ("ssh://host", "ssh is not supported; forward the socket"),
             ("npipe:////./pipe/docker_engine", "named pipes are not supported"),
             ("fd://", "unknown scheme"),
             ("tcp://:2375", "host is missing"),

@@ -12,8 +12,8 @@ use super::error::{ClientError, Result};
 use super::transport::Transport;
 use super::upload::Upload;
 
-/// The longest answer that is read: a list of thousands of containers has a few MiB.
-const LONGEST_ANSWER: usize = 64 * 1024 * 1024;
+/// The longest answer that is read where there is next to nothing to tell.
+const LONGEST_ANSWER: usize = 4 * 1024 * 1024;
 /// How much of an error is shown that is not the engine's own.
 const LONGEST_FOREIGN_ERROR: usize = 400;
 
@@ -99,11 +99,12 @@ impl Call {
     }
 
     /// Sends it and reads the whole answer as JSON.
-    pub(crate) async fn value<T: DeserializeOwned>(self, transport: &Transport) -> Result<T> {
+    pub(crate) async fn value<T>(self, transport: &Transport) -> Result<T>
+    where
+        T: DeserializeOwned + Send + 'static,
+    {
         let what = self.path.clone();
-        let bytes = read(self.send(transport).await?).await?;
-        serde_json::from_slice(&bytes)
-            .map_err(|error| ClientError::Protocol(format!("the answer to {what}: {error}")))
+        super::answer::json(&what, self.send(transport).await?.into_body()).await
     }
 
     /// Sends it with a tar archive, and reads the answer to its end.

@@ -19,27 +19,52 @@ pub(crate) struct JsonLines {
     body: Incoming,
     buffer: BytesMut,
     idle: Duration,
+    /// The rest of a line that is too long is passed over.
+    passes_over: bool,
+}
+
+/// One line.
+#[derive(Debug)]
+pub(crate) enum Line<T> {
+    /// A value.
+    Value(T),
+    /// One that is too long to be believed, and was passed over.
+    TooLong,
 }
 
 impl JsonLines {
     /// The lines of `body`, with at most `idle` from one byte to the next.
     pub(crate) fn new(body: Incoming, idle: Duration) -> Self {
-        Self { body, buffer: BytesMut::new(), idle }
+        Self { body, buffer: BytesMut::new(), idle, passes_over: false }
     }
 
     /// The next value; `None` at the end. A last line without its line break counts.
     pub(crate) async fn next<T: DeserializeOwned>(&mut self) -> Result<Option<T>> {
+        match self.next_line().await? {
+            Some(Line::Value(value)) => Ok(Some(value)),
+            Some(Line::TooLong) => Err(ClientError::Protocol("a line of more than 4 MiB".into())),
+            None => Ok(None),
+        }
+    }
+
+    /// The same, where a line that is too long is no reason to give the rest up.
+    pub(crate) async fn next_line<T: DeserializeOwned>(&mut self) -> Result<Option<Line<T>>> {
         loop {
             if let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') {
                 let line = self.buffer.split_to(end);
                 self.buffer.advance(1);
-                if !line.trim_ascii().is_empty() {
-                    return decode(&line).map(Some);
+                let is_rest = std::mem::take(&mut self.passes_over);
+                if !is_rest && !line.trim_ascii().is_empty() {
+                    return decode(&line).map(Line::Value).map(Some);
                 }
                 continue;
             }
-            if self.buffer.len() > LONGEST {
-                return Err(ClientError::Protocol("a line of more than 4 MiB".into()));
+            if self.passes_over {
+                self.buffer.clear();
+            } else if self.buffer.len() > LONGEST {
+                self.buffer.clear();
+                self.passes_over = true;
+                return Ok(Some(Line::TooLong));
             }
             let frame = within(self.idle, async { Ok(self.body.frame().await) }).await?;
             match frame {
@@ -52,7 +77,7 @@ impl JsonLines {
                 None if self.buffer.trim_ascii().is_empty() => return Ok(None),
                 None => {
                     let line = self.buffer.split();
-                    return decode(&line).map(Some);
+                    return decode(&line).map(Line::Value).map(Some);
                 }
             }
         }

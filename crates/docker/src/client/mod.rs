@@ -3,6 +3,7 @@
 //! Only this folder knows of HTTP.
 
 pub(crate) mod address;
+mod answer;
 pub(crate) mod api;
 mod call;
 pub(crate) mod connect;
@@ -13,7 +14,7 @@ pub(crate) mod discover;
 pub(crate) mod engine;
 pub(crate) mod error;
 pub(crate) mod files;
-mod lines;
+pub(crate) mod lines;
 pub(crate) mod load;
 mod piece;
 pub(crate) mod pull;

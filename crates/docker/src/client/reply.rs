@@ -6,6 +6,7 @@ mod engine;
 mod event;
 mod exec;
 mod image;
+mod labels;
 mod list;
 
 use serde::{Deserialize, Deserializer};

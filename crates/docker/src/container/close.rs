@@ -42,15 +42,17 @@ impl Core {
             // Not before: its container would use what somebody else has borrowed by then.
             self.give_back();
         }
-        drop(self.take_io());
         self.leave_network();
         self.release_image();
-        if first {
-            // The caller's code must not take the reaper down with it.
-            let told = catch_unwind(AssertUnwindSafe(|| self.hooks.closed()));
-            if told.is_err() {
-                tracing::error!(container = self.name, "the task's hook for closing panicked");
-            }
+        // The caller's code must not take the reaper down with it.
+        if catch_unwind(AssertUnwindSafe(|| drop(self.take_io()))).is_err() {
+            tracing::error!(
+                container = self.name,
+                "a stream of the task's panicked as it was dropped"
+            );
+        }
+        if first && catch_unwind(AssertUnwindSafe(|| self.hooks.closed())).is_err() {
+            tracing::error!(container = self.name, "the task's hook for closing panicked");
         }
         if result.is_ok() {
             self.release_claim();

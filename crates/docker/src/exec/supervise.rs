@@ -30,6 +30,9 @@ use crate::running::{cut_short, drain, input, until};
 const LONGEST_REFUSAL: usize = 8 * 1024;
 /// How long the rest of the first frame may be on its way when the process has ended.
 const SILENT: Duration = Duration::from_secs(1);
+/// How long one that was killed in a frozen container is waited for: with some versions of cgroups it
+/// goes at once.
+const STANDS: Duration = Duration::from_secs(1);
 /// A frame's header.
 const HEADER: usize = 8;
 
@@ -128,8 +131,16 @@ pub(super) async fn supervise(run: Arc<Run>, container: String, stream: RawStrea
                     if let Err(error) = killed && !core.ending.is_cancelled() {
                         break Err(error.to_string());
                     }
+                    if *core.frozen.borrow() {
+                        // Where it stands still, it may go only with the rest.
+                        let soon = Instant::now() + STANDS;
+                        give_up = give_up.map(|at| at.min(soon));
+                    }
                 }
-                () = until(give_up) => break Err("its end was not seen after it was killed".to_owned()),
+                () = until(give_up) => break Err(match *core.frozen.borrow() {
+                    true => "it was killed in a frozen container, and ends when that goes on",
+                    false => "its end was not seen after it was killed",
+                }.to_owned()),
                 done = &mut pump, if pumped.is_none() => {
                     let done = done.unwrap_or_else(|_| nothing_known());
                     if let Pumped::Refused(words) = &done {

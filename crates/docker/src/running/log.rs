@@ -188,7 +188,11 @@ impl Telling {
             };
             let (channel, bytes) = match piece {
                 Ok(Some(piece)) => piece,
-                Ok(None) => return Ok(Ok(())),
+                Ok(None) => {
+                    // What was delivered once is in it, or it is another log than it was then.
+                    self.whole &= !is_last || at == self.log.passed;
+                    return Ok(Ok(()));
+                }
                 Err(error) => return Ok(Err(error)),
             };
             weight.add(bytes);

@@ -16,6 +16,7 @@ use tokio::time::{Instant, timeout};
 
 use super::end::End;
 use crate::client::error::{ClientError, Result};
+use crate::client::lines::Line;
 use crate::client::reply::{Container, Event, State};
 use crate::container::core::Core;
 use crate::events::Follower;
@@ -119,8 +120,8 @@ async fn remembers(core: &Core, id: &str, state: &State) -> Result<bool> {
     let since = i64::try_from(started).unwrap_or(0).saturating_sub(BEFORE);
     let label = format!("{LABEL_APPLICATION}={}", core.shared.application);
     let (mut lines, _) = core.shared.api.events(&label, Some(since.max(1))).await?;
-    while let Some(event) = lines.next::<Event>().await? {
-        if event.actor.id == id && event.action == "start" {
+    while let Some(line) = lines.next_line::<Event>().await? {
+        if matches!(line, Line::Value(event) if event.actor.id == id && event.action == "start") {
             return Ok(true);
         }
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::stage::Stage;
 use crate::support::{self, Step, empty, json, waited};
 use crate::until::until;
-use longshore_driver_api::{DriverExt as _, Outcome, State, Task, TaskIo, TaskSpec};
+use longshore_driver_api::{Driver as _, DriverExt as _, Outcome, State, Task, TaskIo, TaskSpec};
 
 #[tokio::test]
 async fn an_engine_that_contradicts_itself_about_freezing_is_asked_until_it_agrees() {
@@ -99,4 +99,50 @@ async fn a_task_whose_end_by_closing_is_told_before_its_start_is_was_cancelled()
     let running = starting.await.unwrap().unwrap();
     let exit = running.wait().await;
     assert_eq!(exit.outcome, Outcome::Cancelled, "{exit:?}");
+}
+
+/// A writer that fails at its end in the worst way.
+struct Spiteful;
+
+impl tokio::io::AsyncWrite for Spiteful {
+    fn poll_write(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+        bytes: &[u8],
+    ) -> std::task::Poll<std::io::Result<usize>> {
+        std::task::Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<std::io::Result<()>> {
+        std::task::Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<std::io::Result<()>> {
+        std::task::Poll::Ready(Ok(()))
+    }
+}
+
+impl Drop for Spiteful {
+    fn drop(&mut self) {
+        panic!("a writer of the caller's panics, as it is meant to");
+    }
+}
+
+#[tokio::test]
+async fn a_writer_that_panics_as_it_is_dropped_does_not_hold_the_close() {
+    let stage = Stage::brief(|_| None).await;
+    let task = |io| Task::new(TaskSpec::builder("x").build().unwrap()).io(io);
+    let container = stage.driver.prepare(task(TaskIo::none().stdout(Spiteful))).await.unwrap();
+    let closed = tokio::time::timeout(Duration::from_secs(10), container.close()).await;
+    closed.expect("closing ends").unwrap();
+    // What comes after it goes on.
+    let container = stage.driver.prepare(task(TaskIo::none())).await.unwrap();
+    container.close().await.unwrap();
+    stage.driver.close().await.unwrap();
 }

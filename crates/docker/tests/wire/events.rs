@@ -1,9 +1,9 @@
 //! What a scripted engine tells by itself: ends, kills for want of memory, health; and that nothing
 //! depends on it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use crate::stage::Stage;
 use crate::support::{Request, Script, Step, chunk, chunked, event, json, quiet, waited};
@@ -301,15 +301,20 @@ async fn what_the_last_failed_check_wrote_is_in_the_error() {
 
 #[tokio::test]
 async fn a_task_that_was_told_to_be_unhealthy_is_so_whatever_is_answered_then() {
+    const SOON: Duration = Duration::from_millis(300);
     let unhealthy = || event(6, "health_status: unhealthy", "");
+    // It starts until it is told: a gap can have it looked at more than once before.
     let after = |answer: fn() -> Script| {
-        let looks = AtomicUsize::new(0);
+        let (started, telling) = (AtomicUsize::new(0), OnceLock::new());
         move |request: &Request| {
+            if request.is("POST /containers/c1/start") {
+                started.store(1, Ordering::SeqCst);
+            } else if request.is("GET /events") && started.load(Ordering::SeqCst) > 0 {
+                telling.get_or_init(Instant::now);
+            }
+            let is_told = telling.get().is_some_and(|at| at.elapsed() >= SOON);
             let looked = request.is("GET /containers/c1/json");
-            looked.then(|| match looks.fetch_add(1, Ordering::SeqCst) {
-                0 => says("starting"),
-                _ => answer(),
-            })
+            looked.then(|| if is_told { answer() } else { says("starting") })
         }
     };
     let answers: [fn() -> Script; 3] = [
@@ -319,8 +324,7 @@ async fn a_task_that_was_told_to_be_unhealthy_is_so_whatever_is_answered_then() 
     ];
     for (answer, end) in answers.into_iter().zip(["too often", "too often", "-1 and wrote nothing"])
     {
-        let paused = Step::Pause(Duration::from_millis(300));
-        let events = stream(vec![paused, unhealthy()]);
+        let events = stream(vec![Step::Pause(SOON), unhealthy()]);
         let stage = stage(vec![events], after(answer)).await;
         let error = run(&stage, with_health(Duration::from_secs(10))).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unhealthy, "{error}");
@@ -338,4 +342,23 @@ async fn health_that_a_label_may_have_written_is_not_believed() {
     .await;
     let error = run(&stage, with_health(Duration::from_secs(5))).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unhealthy, "{error}");
+}
+
+#[tokio::test]
+async fn an_event_of_any_length_is_no_reason_not_to_hear_the_next() {
+    // Of another container, whose image has such a label.
+    let long = vec![b'x'; 1 << 20];
+    let mut events = chunked();
+    events.push(chunk(
+        br#"{"Type":"container","Action":"die","Actor":{"ID":"c0","Attributes":{"evil":""#,
+    ));
+    events.extend((0..6).map(|_| chunk(&long)));
+    events.push(chunk(b"\"}},\"timeNano\":1}\n"));
+    events.extend([event(2, "start", ""), event(3, "die", r#""exitCode":"4""#), Step::Hold]);
+    let stage = stage(vec![events], |_| None).await;
+    let begun = Instant::now();
+    let exit = run(&stage, TaskSpec::builder("x")).await.unwrap();
+    // Something may have been missed before, so the answer to the wait is not needed for the end alone.
+    assert_eq!(exit.code, Some(4), "{exit:?}");
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
 }

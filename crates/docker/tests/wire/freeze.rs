@@ -9,8 +9,8 @@ use crate::stage::{self, Stage};
 use crate::support::{Request, Script, Step, empty, frame, json, upgrade, waited_until};
 use longshore_docker::DockerConfig;
 use longshore_driver_api::{
-    Container as _, Driver as _, DriverExt as _, Exit, Outcome, Running, Signal, State, StreamEnd,
-    Task, TaskIo, TaskSpec,
+    Driver as _, DriverExt as _, Exit, Outcome, Running, Signal, State, StreamEnd, Task, TaskIo,
+    TaskSpec,
 };
 use tokio::sync::Notify;
 

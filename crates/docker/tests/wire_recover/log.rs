@@ -156,3 +156,17 @@ async fn a_last_reading_of_a_log_that_stands_still_is_begun_anew() {
     assert_eq!(reads.load(Ordering::SeqCst), 3);
     driver.close().await.unwrap();
 }
+
+#[tokio::test]
+async fn a_position_beyond_the_log_is_no_whole_output() {
+    let scene = Scene::new();
+    let engine = engine(scene.container(&ended(0), &local()), |request| {
+        request.is("GET /containers/c1/logs").then(|| logs(&[frame(1, b"abc\n")]))
+    });
+    let driver = scene.open(&engine).await;
+    let (recovered, captured) = recovered(&driver, &handle_of_this_process(1000)).await;
+    let exit = recovered.running.wait().await;
+    assert_eq!(captured.stdout(), b"");
+    assert_eq!(exit.output.stdout.end, StreamEnd::Cut);
+    driver.close().await.unwrap();
+}

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
+use super::labels::our_labels;
 use super::nullable;
 
 /// The answer to `POST /containers/create`.
@@ -72,8 +73,8 @@ pub(crate) struct Container {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub(crate) struct ContainerConfig {
-    /// Its labels.
-    #[serde(deserialize_with = "nullable")]
+    /// Its labels, as far as they are ours.
+    #[serde(deserialize_with = "our_labels")]
     pub(crate) labels: HashMap<String, String>,
     /// Its environment, `NAME=value`.
     #[serde(deserialize_with = "nullable")]

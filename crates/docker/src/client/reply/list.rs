@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 
+use super::labels::our_labels;
 use super::nullable;
 
 /// One thing of a list: a container, a network, a volume.
@@ -16,8 +17,8 @@ pub(crate) struct Listed {
     /// Of a container: such as `created`, `running`, `exited`.
     #[serde(deserialize_with = "nullable")]
     pub(crate) state: String,
-    /// Its labels.
-    #[serde(deserialize_with = "nullable")]
+    /// Its labels, as far as they are ours.
+    #[serde(deserialize_with = "our_labels")]
     pub(crate) labels: HashMap<String, String>,
 }
 
@@ -44,8 +45,8 @@ pub(crate) struct Volume {
     /// Its name.
     #[serde(deserialize_with = "nullable")]
     pub(crate) name: String,
-    /// Its labels.
-    #[serde(deserialize_with = "nullable")]
+    /// Its labels, as far as they are ours.
+    #[serde(deserialize_with = "our_labels")]
     pub(crate) labels: HashMap<String, String>,
 }
 

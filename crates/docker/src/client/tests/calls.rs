@@ -9,7 +9,7 @@ use super::super::api::{Change, DockerApi, WaitCondition};
 use super::super::error::ClientError;
 use super::super::version::ApiVersion;
 use super::support::{ScriptedEngine, Step, chunk, chunked, empty, json as answer};
-use super::{BOUNDS, client_of};
+use super::{BOUNDS, client_of, engine_with};
 
 #[tokio::test]
 async fn the_agreed_version_is_on_the_path_of_every_call() {
@@ -195,4 +195,41 @@ async fn no_call_waits_for_ever_for_an_engine_that_does_not_answer() {
 
 fn is_bound<T>(result: &Result<T, ClientError>) -> bool {
     matches!(result, Err(ClientError::Deadline { .. }))
+}
+
+#[tokio::test]
+async fn labels_of_any_length_are_no_reason_not_to_see_a_container() {
+    let long = vec![b'x'; 1 << 20];
+    let mut script = chunked();
+    script.push(chunk(br#"[{"Id":"a","Labels":{"evil":""#));
+    // Far more than an answer may hold that is read at once.
+    script.extend((0..80).map(|_| chunk(&long)));
+    script.push(chunk(br#"","longshore.owner":"o"}},{"Id":"b","Labels":null}]"#));
+    script.push(Step::Send(b"0\r\n\r\n".to_vec()));
+    let engine = ScriptedEngine::start(move |_| script.clone());
+    let mut bounds = BOUNDS;
+    bounds.call = Duration::from_secs(60);
+    let found = engine_with(&engine.address(), bounds).list_containers(&[]).await.unwrap();
+    let ids: Vec<_> =
+        found.iter().map(|it| (it.id.as_str(), it.label("longshore.owner"))).collect();
+    assert_eq!(ids, [("a", Some("o")), ("b", None)]);
+    assert_eq!(found[0].labels.len(), 1);
+}
+
+#[tokio::test]
+async fn a_long_answer_that_is_cut_or_no_json_is_told_as_that() {
+    let long = vec![b'x'; 5 << 20];
+    for (end, is_cut) in
+        [(Step::Send(b"5\r\n".to_vec()), true), (Step::Send(b"0\r\n\r\n".to_vec()), false)]
+    {
+        let mut script = chunked();
+        script.extend([chunk(b"[\""), chunk(&long), end]);
+        let engine = ScriptedEngine::start(move |_| script.clone());
+        let mut bounds = BOUNDS;
+        bounds.call = Duration::from_secs(60);
+        let client = engine_with(&engine.address(), bounds);
+        let error = client.list_containers(&[]).await.unwrap_err();
+        assert_eq!(matches!(error, ClientError::Disconnected(_)), is_cut, "{error:?}");
+        assert_eq!(matches!(error, ClientError::Protocol(_)), !is_cut, "{error:?}");
+    }
 }

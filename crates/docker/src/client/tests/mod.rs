@@ -33,9 +33,13 @@ const BOUNDS: Bounds = Bounds {
 };
 
 fn engine_at(address: &str) -> Engine {
+    engine_with(address, BOUNDS)
+}
+
+fn engine_with(address: &str, bounds: Bounds) -> Engine {
     let address = Address::parse(address, None).unwrap();
     let connector = Connector::new(address, Duration::from_secs(5)).unwrap();
-    Engine::new(Transport::new(connector, TaskTracker::new()), BOUNDS)
+    Engine::new(Transport::new(connector, TaskTracker::new()), bounds)
 }
 
 fn client_of(engine: &ScriptedEngine) -> Engine {

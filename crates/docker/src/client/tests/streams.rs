@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::api::DockerApi;
 use super::super::error::ClientError;
+use super::super::lines::Line;
 use super::support::{Script, ScriptedEngine, Step, chunk, chunked};
 use super::{BOUNDS, client_of};
 
@@ -51,4 +52,21 @@ async fn a_stream_that_falls_silent_ends_by_its_idle_bound() {
 async fn a_stream_that_is_cut_is_a_lost_connection() {
     let (_, end) = values(with([chunk(b"{}\n"), Step::Send(b"5\r\n{".to_vec())])).await;
     assert!(matches!(end, Err(ClientError::Disconnected(_))), "{end:?}");
+}
+
+#[tokio::test]
+async fn a_line_that_is_too_long_can_be_passed_over() {
+    let long = vec![b'x'; 3 << 20];
+    let steps = [chunk(b"{\"a\":1}\n\""), chunk(&long), chunk(&long), chunk(b"\"\n{\"b\":2}\n")];
+    let script = with(steps.into_iter().chain([Step::Send(b"0\r\n\r\n".to_vec())]));
+    let engine = ScriptedEngine::start(move |_| script.clone());
+    let mut lines = client_of(&engine).stats("c").await.unwrap();
+    let mut told = Vec::new();
+    while let Some(line) = lines.next_line::<Value>().await.unwrap() {
+        told.push(match line {
+            Line::Value(value) => value,
+            Line::TooLong => json!("too long"),
+        });
+    }
+    assert_eq!(told, [json!({"a": 1}), json!("too long"), json!({"b": 2})]);
 }

@@ -185,6 +185,17 @@ fn a_cut_file_is_an_error() {
 }
 
 #[test]
+fn the_callers_own_folder_keeps_its_mode() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("to");
+    fs::create_dir(&folder).unwrap();
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).unwrap();
+    let made = Made::new().entry(EntryType::Directory, "./", "", b"").file("f", b"x");
+    unpack(&made.bytes()[..], &folder, UnpackLimits::new(ByteSize::mib(1), 10)).unwrap();
+    assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o7777, 0o700);
+}
+
+#[test]
 fn only_an_empty_folder_is_unpacked_into() {
     let home = tempfile::tempdir().unwrap();
     let bytes = Made::new().file("f", b"").bytes();
