@@ -8,10 +8,11 @@ use clap::CommandFactory as _;
 use longshore::{Error, ErrorKind};
 
 /// The fields that remedies name, and what they are called on the command line.
-const OPTIONS: [(&str, &str); 16] = [
+const OPTIONS: [(&str, &str); 17] = [
     ("args", "COMMAND"),
     ("devices", "--device"),
     ("entrypoint", "--entrypoint"),
+    ("health", "--health-cmd"),
     ("limits.cpuset", "--cpuset-cpus"),
     ("limits.fs_size", "--storage-opt"),
     ("limits.memory", "--memory"),

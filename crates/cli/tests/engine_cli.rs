@@ -325,3 +325,38 @@ fn a_network_is_borrowed_of_a_pool_of_one_and_nothing_is_left_of_it() {
     assert_eq!(rig.json("report.json")["network"]["kind"], "lent");
     assert_eq!(rig.containers(), [""; 0]);
 }
+
+#[test]
+fn a_port_that_the_engine_chooses_is_told_and_all_are_reported() {
+    let rig = Rig::new();
+    let json = rig.path("end.json");
+    let options = ["--network", "bridge", "-p", "127.0.0.1::8080", "--json", &json];
+    let run = done(&mut rig.testee(&options, &["sleep", "500"]));
+    assert_eq!(run.code, Some(0), "{run:?}");
+    let told = &run.stderr;
+    let end = rig.json("end.json");
+    let port = end["ports"][0].as_str().unwrap();
+    let at = port.strip_suffix(":8080/tcp").unwrap();
+    assert!(at.starts_with("127.0.0.1:"), "{port}");
+    assert_eq!(*told, format!("longshore: {at} leads to port 8080/tcp of the task\n"));
+}
+
+#[test]
+fn a_task_that_does_not_do_well_in_time_is_ended_and_said_so() {
+    let rig = Rig::new();
+    // The image has no shell: no check ever succeeds.
+    let options = [
+        "--health-cmd",
+        "true",
+        "--health-interval",
+        "100ms",
+        "--health-retries",
+        "2",
+        "--health-wait",
+        "20s",
+    ];
+    let run = done(&mut rig.testee(&options, &["sleep", "forever"]));
+    assert_eq!(run.code, Some(125), "{run:?}");
+    let told = &run.stderr;
+    assert!(told.contains("is unhealthy") && told.contains("--health-cmd"), "{told}");
+}

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args as ClapArgs};
 use longshore::{
-    ByteSize, Capability, Cpus, Device, Mount, NetworkMode, OutputLimit, PullPolicy, Signal, Ulimit,
+    ByteSize, Capability, Cpus, Device, Mount, NetworkMode, OutputLimit, PublishedPort, PullPolicy,
+    Signal, Ulimit,
 };
 
 use super::parse::{self, MemorySwap, Pids, SecurityOption, Variable};
@@ -34,6 +35,8 @@ pub(crate) struct Args {
     pub(super) security: Security,
     #[command(flatten)]
     pub(super) network: Network,
+    #[command(flatten)]
+    pub(super) health: Health,
     #[command(flatten)]
     pub(super) files: Files,
     #[command(flatten)]
@@ -206,10 +209,15 @@ pub(super) struct Security {
 #[group(skip)]
 #[command(next_help_heading = "Network")]
 pub(super) struct Network {
-    /// none, bridge, host, prefork (borrowed of the pool in the configuration, else of a pool of
-    /// one) or a network's name [default: none]
+    /// none, bridge, host, auto (the least used of `networks` in the configuration), prefork (borrowed
+    /// of the pool in the configuration, else of a pool of one) or a network's name; again for
+    /// further networks by name [default: none]
     #[arg(long, visible_alias = "net", value_name = "NETWORK", value_parser = parse::network)]
-    pub(super) network: Option<NetworkMode>,
+    pub(super) network: Vec<NetworkMode>,
+    /// A port of the task that the engine's host listens on; one that the engine chooses is told on
+    /// stderr, and in --json
+    #[arg(short, long, value_name = "[[ADDRESS:][HOST]:]PORT[/PROTOCOL]")]
+    pub(super) publish: Vec<PublishedPort>,
     /// Another name on a network that is given by name
     #[arg(long, value_name = "NAME")]
     pub(super) network_alias: Vec<String>,
@@ -228,6 +236,34 @@ pub(super) struct Network {
     /// A line of /etc/hosts
     #[arg(long, value_name = "NAME:ADDRESS", value_parser = parse::extra_host)]
     pub(super) add_host: Vec<(String, IpAddr)>,
+}
+
+#[derive(Debug, Default, ClapArgs)]
+#[group(skip)]
+#[command(next_help_heading = "Health (what is left out is the image's, else the engine's own)")]
+pub(super) struct Health {
+    /// What is run in the container by /bin/sh to find out whether the task does well
+    #[arg(long, value_name = "COMMAND")]
+    pub(super) health_cmd: Option<String>,
+    /// From one check to the next
+    #[arg(long, value_name = "TIME", value_parser = units::seconds)]
+    pub(super) health_interval: Option<Duration>,
+    /// How long one check may take
+    #[arg(long, value_name = "TIME", value_parser = units::seconds)]
+    pub(super) health_timeout: Option<Duration>,
+    /// How long after the start failures do not count
+    #[arg(long, value_name = "TIME", value_parser = units::seconds)]
+    pub(super) health_start_period: Option<Duration>,
+    /// How many failures in a row make the task unhealthy
+    #[arg(long, value_name = "N")]
+    pub(super) health_retries: Option<u32>,
+    /// Ends a task that does not do well within this time after its start, or that is found unhealthy
+    /// before it did
+    #[arg(long, value_name = "TIME", value_parser = units::seconds)]
+    pub(super) health_wait: Option<Duration>,
+    /// No check, whatever the image says
+    #[arg(long, conflicts_with = "health_cmd")]
+    pub(super) no_healthcheck: bool,
 }
 
 #[derive(Debug, Default, ClapArgs)]

@@ -15,9 +15,10 @@ mod spec_tests;
 
 pub(crate) use args::Args;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use longshore::{Exit, TaskSpec};
+use longshore::{BoundPort, Exit, TaskSpec};
 
 use crate::failure::{Failure, note};
 use crate::input::{self, blocking};
@@ -109,6 +110,7 @@ fn judged(exit: &Exit, spec: &TaskSpec, ended: &Ended) -> Verdict {
 fn end<'a>(ended: &'a Ended, spec: &'a TaskSpec, verdict: &'a Verdict) -> End<'a> {
     let mut end = End::new(spec, verdict.status, &verdict.notes);
     end.container = ended.container.as_deref();
+    end.ports = ended.ports.iter().map(published).collect();
     match &ended.result {
         Ok(exit) => {
             end.status = Some(exit.status());
@@ -117,4 +119,10 @@ fn end<'a>(ended: &'a Ended, spec: &'a TaskSpec, verdict: &'a Verdict) -> End<'a
         Err(failure) => end.error = Some(EndError::of(failure)),
     }
     end
+}
+
+/// A published port as `--publish` writes it.
+fn published(port: &BoundPort) -> String {
+    let at = SocketAddr::new(port.host_address, port.host_port);
+    format!("{at}:{}/{}", port.port, port.protocol)
 }

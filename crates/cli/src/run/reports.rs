@@ -21,6 +21,9 @@ pub(super) struct End<'a> {
     pub(super) image: Option<&'a str>,
     /// The engine's id of its container, if there was one.
     pub(super) container: Option<&'a str>,
+    /// Its published ports: `[ADDRESS:]HOST:PORT/PROTOCOL`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) ports: Vec<String>,
     /// The status of this process.
     pub(super) exit_status: u8,
     /// What was said about the end on stderr.
@@ -53,6 +56,7 @@ impl<'a> End<'a> {
             task: Some(&spec.id),
             image: Some(&spec.image),
             container: None,
+            ports: Vec::new(),
             exit_status,
             notes,
             status: None,
@@ -67,6 +71,7 @@ impl<'a> End<'a> {
             task: None,
             image: None,
             container: None,
+            ports: Vec::new(),
             exit_status,
             notes: &[],
             status: None,

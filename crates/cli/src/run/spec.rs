@@ -7,10 +7,11 @@ use std::path::Path;
 use serde_json::Value;
 
 use longshore::{
-    ByteSize, Capability, CapabilityDrop, LogDriver, Seccomp, Security as Hardening, TaskSpec,
+    ByteSize, Capability, CapabilityDrop, HealthCheck, LogDriver, Seccomp, Security as Hardening,
+    TaskSpec,
 };
 
-use super::args::{Args, Files, Limits, Network, Reports, Security, Task};
+use super::args::{Args, Files, Health, Limits, Network, Reports, Security, Task};
 use super::parse::{SecurityOption, Variable, variables_of_file};
 use super::toml_lines::Lines;
 use crate::failure::Failure;
@@ -45,6 +46,7 @@ pub(super) fn spec(args: &Args, world: &World<'_>) -> Result<TaskSpec, Failure> 
     limits(&mut spec, &args.limits)?;
     security(&mut spec, &args.security, world)?;
     network(&mut spec, &args.network);
+    health(&mut spec, &args.health);
     files(&mut spec, &args.files);
     log(&mut spec, &args.reports);
     replace_some(&mut spec.stats_interval, args.reports.stats_interval);
@@ -218,13 +220,33 @@ fn drop_capability(dropped: &mut CapabilityDrop, capability: &Capability) {
 
 fn network(spec: &mut TaskSpec, options: &Network) {
     let network = &mut spec.network;
-    replace(&mut network.mode, options.network.clone());
+    if let Some((mode, further)) = options.network.split_first() {
+        network.mode = mode.clone();
+        network.also.extend(further.iter().map(|network| network.as_str().to_owned()));
+    }
+    network.publish.extend(options.publish.iter().cloned());
     network.aliases.extend(options.network_alias.iter().cloned());
     replace_some(&mut network.hostname, options.hostname.clone());
     network.dns.extend(&options.dns);
     network.dns_search.extend(options.dns_search.iter().cloned());
     network.dns_options.extend(options.dns_option.iter().cloned());
     network.extra_hosts.extend(options.add_host.iter().cloned());
+}
+
+fn health(spec: &mut TaskSpec, options: &Health) {
+    let health = &mut spec.health;
+    if let Some(command) = &options.health_cmd {
+        let shell = ["/bin/sh", "-c", command].map(str::to_owned);
+        health.check = HealthCheck::Run(shell.to_vec());
+    }
+    if options.no_healthcheck {
+        health.check = HealthCheck::Off;
+    }
+    replace_some(&mut health.interval, options.health_interval);
+    replace_some(&mut health.timeout, options.health_timeout);
+    replace_some(&mut health.start_period, options.health_start_period);
+    replace_some(&mut health.retries, options.health_retries);
+    replace_some(&mut health.wait, options.health_wait);
 }
 
 fn files(spec: &mut TaskSpec, options: &Files) {

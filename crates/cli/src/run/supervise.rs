@@ -1,9 +1,11 @@
 //! A task from reservation to removal, with signals, the terminal and broken pipes on the way.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use longshore::{
-    Container, ContainerExt as _, Driver, Exit, Running, Signal, Task, TaskIo, TaskSpec, TtySize,
+    BoundPort, Container, ContainerExt as _, Driver, Exit, Running, Signal, Task, TaskIo, TaskSpec,
+    TtySize,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -35,6 +37,8 @@ pub(super) struct Ended {
     pub(super) write_errors: Vec<String>,
     /// The engine's id of the container.
     pub(super) container: Option<String>,
+    /// The ports of the task that the engine's host listens on.
+    pub(super) ports: Vec<BoundPort>,
 }
 
 /// Runs a task and removes everything that it needed.
@@ -50,6 +54,7 @@ pub(super) async fn run(
         interrupted: None,
         write_errors: Vec::new(),
         container: None,
+        ports: Vec::new(),
     };
     let opened = engine.open_for(spec, signals).await;
     match opened.unwrap_or_else(|signal| Err(interrupted(signal, &mut ended))) {
@@ -146,9 +151,43 @@ async fn on_container(
     tracing::debug!(task, "the task runs");
     let tty = container.spec().tty;
     tokio::select! {
+        ports = tell_ports(container.spec(), &*running, raw.is_some()) => ended.ports = ports,
+        // It is heard below.
+        _ = running.wait() => {}
+        signal = signals.next() => {
+            ended.interrupted = Some(signal);
+            raw = None;
+            running.cancel();
+        }
+    }
+    tokio::select! {
         exit = until_end(&*running, watches, signals, &mut raw, ended) => Ok(exit),
         never = follow_size(&*running, terminal::size), if tty => never,
     }
+}
+
+/// Asks which ports the engine's host listens on, and tells those that the engine has chosen.
+async fn tell_ports(spec: &TaskSpec, running: &dyn Running, is_raw: bool) -> Vec<BoundPort> {
+    let publish = &spec.network.publish;
+    if publish.is_empty() {
+        return Vec::new();
+    }
+    let ports = match running.network().await {
+        Ok(network) => network.ports,
+        Err(error) => {
+            tracing::debug!(%error, "the ports of the task are not known");
+            Vec::new()
+        }
+    };
+    let is_chosen = |port: &BoundPort| {
+        publish.iter().any(|asked| asked.port == port.port && asked.fixed_host().is_none())
+    };
+    // A raw terminal is the task's own.
+    for port in ports.iter().filter(|port| !is_raw && is_chosen(port)) {
+        let at = SocketAddr::new(port.host_address, port.host_port);
+        note(format_args!("{at} leads to port {}/{} of the task", port.port, port.protocol));
+    }
+    ports
 }
 
 /// Waits for the end, and brings it about once somebody asks for it or nobody reads any more.

@@ -35,6 +35,7 @@ impl Rig {
             interrupted: None,
             write_errors: Vec::new(),
             container: None,
+            ports: Vec::new(),
         };
         let spec = TaskSpec::builder(image).args(["x"]).build().unwrap();
         let files = Files { stdin: Stdin::Usual, stats: None };
