@@ -21,7 +21,7 @@ pub(super) struct End<'a> {
     pub(super) image: Option<&'a str>,
     /// The engine's id of its container, if there was one.
     pub(super) container: Option<&'a str>,
-    /// Its published ports: `[ADDRESS:]HOST:PORT/PROTOCOL`.
+    /// Its published ports: `ADDRESS:HOST:PORT/PROTOCOL`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) ports: Vec<String>,
     /// The status of this process.

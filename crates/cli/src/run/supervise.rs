@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use longshore::{
-    BoundPort, Container, ContainerExt as _, Driver, Exit, Running, Signal, Task, TaskIo, TaskSpec,
-    TtySize,
+    BoundPort, Container, ContainerExt as _, Driver, Exit, PublishedPort, Running, Signal, Task,
+    TaskIo, TaskSpec, TtySize,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -180,7 +180,9 @@ async fn tell_ports(spec: &TaskSpec, running: &dyn Running, is_raw: bool) -> Vec
         }
     };
     let is_chosen = |port: &BoundPort| {
-        publish.iter().any(|asked| asked.port == port.port && asked.fixed_host().is_none())
+        let is_it =
+            |asked: &&PublishedPort| (asked.port, asked.protocol) == (port.port, port.protocol);
+        publish.iter().filter(is_it).any(|asked| asked.fixed_host().is_none())
     };
     // A raw terminal is the task's own.
     for port in ports.iter().filter(|port| !is_raw && is_chosen(port)) {

@@ -39,7 +39,17 @@ pub(super) struct Kept {
 impl Kept {
     /// What is in a handle.
     pub(super) fn of(handle: &Handle) -> Result<Self> {
-        handle.state(BACKEND, VERSION)
+        let kept: Self = handle.state(BACKEND, VERSION)?;
+        // It goes into the paths of requests.
+        let is_id =
+            |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric());
+        if !is_id(&kept.container) {
+            return Err(Error::new(ErrorKind::HandleUnknown, "recover").message(format!(
+                "{:?} is no container's id: the handle is damaged",
+                kept.container
+            )));
+        }
+        Ok(kept)
     }
 }
 

@@ -159,6 +159,21 @@ async fn what_cannot_be_taken_up_is_told_apart_and_left_as_it_is() {
 }
 
 #[tokio::test]
+async fn a_handle_leads_to_a_container_and_nowhere_else() {
+    let scene = Scene::new();
+    let engine = engine(scene.container(&running(), &local()), |_| None);
+    let driver = scene.open(&engine).await;
+    let before = engine.lines().len();
+    for id in ["", "c1/json?x=", "../images/x"] {
+        let text = handle(&spec(), 0).to_string().replace(r#""c1""#, &format!("{id:?}"));
+        let error = driver.recover(&text.parse().unwrap(), TaskIo::none()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::HandleUnknown, "{error}");
+    }
+    assert_eq!(engine.lines().len(), before, "nothing is asked of the engine");
+    driver.close().await.unwrap();
+}
+
+#[tokio::test]
 async fn an_engine_that_fails_on_the_way_leaves_the_task_to_the_next_attempt() {
     for step in ["GET /containers/c1/logs", "POST /containers/c1/wait"] {
         let scene = Scene::new();

@@ -28,7 +28,8 @@ pub trait TaskHooks: fmt::Debug + Send + Sync + 'static {
     fn network_lost(&self, _why: &str) {}
 
     /// The container has been closed, and everything that it held is released. Called exactly
-    /// once for each container, whether it was closed or dropped.
+    /// once for each container, whether it was closed or dropped. It should return at once: what else
+    /// is to be removed waits for it.
     fn closed(&self) {}
 }
 
