@@ -52,9 +52,10 @@ pub(crate) async fn run(world: &World, case: Case) -> Outcome {
     match timeout(TASK, taking.act(&driver, &proxy)).await {
         Err(_) => outcome.hangs.push("the recovery".to_owned()),
         Ok((ended, captured)) => {
-            // A task that had ended before is not waited for.
+            // A task that had ended before is not waited for. A failure shows that it was met.
             let met = proxy.log().iter().any(|it| it.met && it.step == case.step);
-            let expected = if met { Expected::of(&case) } else { Expected::Success };
+            let failed = matches!(ended, Ended::Failed(_));
+            let expected = if met || failed { Expected::of(&case) } else { Expected::Success };
             outcome.wrong.extend(taking.wrong(expected, &ended, &captured));
         }
     }

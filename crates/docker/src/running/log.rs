@@ -1,5 +1,6 @@
 //! Output that the engine has kept, delivered to a later owner of the task.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,8 +22,11 @@ use crate::retry::{again, pause};
 
 /// How soon the end of what is told follows the end of the task.
 const FOLLOWS: Duration = Duration::from_secs(1);
-/// How often the last word is asked for, at least.
+/// How often the last word is asked for, at most.
 const ATTEMPTS: u32 = 8;
+/// What is held back of a log that is read while its monitor writes it: a line that is half there is
+/// told wrongly, and no line is as long.
+const HELD_BACK: usize = 16 * 1024;
 
 /// What is read of a task's log.
 #[derive(Debug, Clone, Copy)]
@@ -122,14 +126,17 @@ impl Telling {
     async fn run(mut self) -> bool {
         let engine = self.engine().await;
         let mut give_up = None;
+        let mut last = 0;
         for attempt in 1_u32.. {
             let is_last = self.exited.is_cancelled();
             if is_last {
                 let patience = self.core.shared.timeouts.engine_gone;
                 give_up.get_or_insert_with(|| Instant::now() + patience);
+                last += 1;
             }
+            let follows = !is_last && self.log.is_the_engines();
             let api = Arc::clone(&self.core.shared.api);
-            let read = match api.logs(&self.id, !is_last).await {
+            let read = match api.logs(&self.id, follows).await {
                 Ok(reader) => self.tell(reader, is_last).await,
                 Err(error) => Ok(Err(error)),
             };
@@ -146,7 +153,7 @@ impl Telling {
                     self.whole &= ended.is_ok() || !self.log.is_the_engines();
                 }
             }
-            if attempt > ATTEMPTS && is_last || give_up.is_some_and(|it| Instant::now() >= it) {
+            if last >= ATTEMPTS || give_up.is_some_and(|it| Instant::now() >= it) {
                 return false;
             }
             // The engine is being started anew, or the end of the task is about to be known.
@@ -171,6 +178,7 @@ impl Telling {
     ) -> std::result::Result<Result<()>, Deaf> {
         let (mut wire, mut weight) = (Demux::new(reader, self.log.tty), Weight::default());
         let mut at = [0_u64; 2];
+        let (mut held, mut held_size) = (VecDeque::new(), 0);
         let exited = self.exited.clone();
         let mut late = std::pin::pin!(async {
             exited.cancelled().await;
@@ -198,23 +206,46 @@ impl Telling {
             weight.add(bytes);
             self.whole &= weight.fits(self.log.room.size);
             let stream = usize::from(channel == Channel::Stderr);
-            let (begin, end) = (at[stream], at[stream] + bytes.len() as u64);
-            at[stream] = end;
-            let passed = &mut self.log.passed[stream];
-            if end <= *passed {
+            let begin = at[stream];
+            at[stream] += bytes.len() as u64;
+            if is_last || self.log.is_the_engines() {
+                self.pass_on(channel, begin, bytes).await?;
                 continue;
             }
-            // At most the length of the piece.
-            let told = usize::try_from(passed.saturating_sub(begin)).unwrap_or(bytes.len());
-            let rest = &bytes[told..];
-            *passed = end;
-            let head = frame(channel, rest.len());
-            if (!self.log.tty && self.to.write_all(&head).await.is_err())
-                || self.to.write_all(rest).await.is_err()
+            held_size += bytes.len();
+            held.push_back((channel, begin, bytes.to_vec()));
+            while let Some((channel, begin, bytes)) =
+                held.pop_front_if(|(.., bytes)| held_size - bytes.len() >= HELD_BACK)
             {
-                return Err(Deaf);
+                held_size -= bytes.len();
+                self.pass_on(channel, begin, &bytes).await?;
             }
         }
+    }
+
+    /// Tells what of a piece was not told yet, which begins there in its stream.
+    async fn pass_on(
+        &mut self,
+        channel: Channel,
+        begin: u64,
+        bytes: &[u8],
+    ) -> std::result::Result<(), Deaf> {
+        let passed = &mut self.log.passed[usize::from(channel == Channel::Stderr)];
+        let end = begin + bytes.len() as u64;
+        if end <= *passed {
+            return Ok(());
+        }
+        // At most the length of the piece.
+        let told = usize::try_from(passed.saturating_sub(begin)).unwrap_or(bytes.len());
+        let rest = &bytes[told..];
+        *passed = end;
+        let head = frame(channel, rest.len());
+        if (!self.log.tty && self.to.write_all(&head).await.is_err())
+            || self.to.write_all(rest).await.is_err()
+        {
+            return Err(Deaf);
+        }
+        Ok(())
     }
 }
 

@@ -10,6 +10,7 @@ use serde_json::{Value, json as value};
 
 use crate::scene::{NOW, Scene, engine, logs, recovered, running};
 use crate::support::{Request, Script, Step, chunk, chunked, frame, json, waited};
+use crate::until::until;
 
 const VERSION: &str = r#"{"Components":[{"Name":"Podman Engine","Version":"4.3.1"}],
     "Version":"4.3.1","ApiVersion":"1.41","MinAPIVersion":"1.24","Os":"linux","Arch":"amd64"}"#;
@@ -87,6 +88,42 @@ async fn a_log_without_end_is_whole_though_the_engine_was_away() {
     let exit = recovered.running.wait().await;
     assert_eq!((exit.outcome, exit.output.stdout.end), (Outcome::Code(4), StreamEnd::Unverified));
     assert_eq!((captured.stdout(), captured.stderr()), (b"cdef\n".to_vec(), b"!".to_vec()));
+    driver.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_a_monitor_has_half_written_is_not_told() {
+    let scene = Scene::new();
+    let times = AtomicU32::new(0);
+    let begin = || frame(1, &[b'a'; 9000]);
+    let engine = engine(
+        scene.container(&running(), &told()),
+        podman(move |request| {
+            if request.is("POST /containers/c1/wait") {
+                return Some(waited(Duration::from_millis(2500), 0));
+            }
+            if !request.is("GET /containers/c1/logs") {
+                return None;
+            }
+            assert!(!request.line.contains("follow"), "{}", request.line);
+            let mut told = vec![begin(), begin(), begin()];
+            match times.fetch_add(1, Ordering::Relaxed) {
+                // The first one is to know whether it is whole.
+                0 | 1 => told.push(frame(1, b"ha\n")),
+                _ => told.extend([frame(1, b"half and half\n"), frame(1, b"end\n")]),
+            }
+            Some(logs(&told))
+        }),
+    );
+    let driver = scene.open(&engine).await;
+    let (recovered, captured) = recovered(&driver, &handle("vm:/data", &endless())).await;
+    // What is surely written is told before the end.
+    until("some of it comes", async || !captured.stdout().is_empty()).await;
+    assert_eq!(captured.stdout(), [b'a'; 8998]);
+    let exit = recovered.running.wait().await;
+    assert_eq!((exit.outcome, exit.output.stdout.end), (Outcome::Code(0), StreamEnd::Unverified));
+    let whole = [&[b'a'; 26_998][..], b"half and half\nend\n"].concat();
+    assert!(captured.stdout() == whole, "{}", captured.stdout().len());
     driver.close().await.unwrap();
 }
 
