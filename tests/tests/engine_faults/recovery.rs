@@ -19,6 +19,8 @@ use crate::world::World;
 
 /// What the task writes: it goes on for a second after its owner's death.
 const BYTES: usize = 30_000;
+/// The same where it has to be there still when it is taken up, or nothing waits for it.
+const MORE_BYTES: usize = 70_000;
 /// What its bytes are drawn with.
 const SEED: u64 = 7;
 /// The bounds of a recovery, of the rest of the task, and what a busy machine adds.
@@ -41,7 +43,12 @@ pub(crate) async fn run(world: &World, case: Case) -> Outcome {
     let mut outcome = Outcome::new(case);
     let scene = Scene::new(&world.setup, "recovery");
     let lag = Duration::from_millis(case.rng(world.setup.seed).random_range(0..40));
-    let taking = Taking { case, handle: orphan(&scene).await, lag, taken: AtomicBool::new(false) };
+    let taking = Taking {
+        case,
+        handle: orphan(&scene, bytes(&case)).await,
+        lag,
+        taken: AtomicBool::new(false),
+    };
     let proxy =
         FaultProxy::start(world.setup.engine.socket(), Script::new()).expect("the proxy's socket");
     let mut config = config(&proxy.address(), &scene.application, &scene.run_dir());
@@ -78,11 +85,15 @@ pub(crate) async fn run(world: &World, case: Case) -> Outcome {
     outcome
 }
 
+fn bytes(case: &Case) -> usize {
+    if case.step == Step::Wait { MORE_BYTES } else { BYTES }
+}
+
 /// A task whose owner was killed.
-async fn orphan(scene: &Scene) -> Handle {
+async fn orphan(scene: &Scene, bytes: usize) -> Handle {
     let address = scene.setup.engine.address();
     let heir = env!("CARGO_BIN_EXE_longshore-heir");
-    let mut owner = scene.process(heir, &address, &BYTES.to_string());
+    let mut owner = scene.process(heir, &address, &bytes.to_string());
     let handle = owner.reads("handle ").await.parse().expect("a handle");
     owner.kill().await;
     handle
@@ -159,8 +170,8 @@ impl Taking {
     /// What is wrong with the output. `all`: nothing keeps the driver from the whole of it.
     fn output(&self, exit: &Exit, captured: &Captured, all: bool) -> Option<String> {
         let from = usize::try_from(self.handle.stdout()).expect("a few");
-        let bytes = pattern(SEED, STDOUT).bytes_of(BYTES);
-        let (rest, came, report) = (&bytes[from..], captured.stdout(), exit.output.stdout);
+        let all_bytes = pattern(SEED, STDOUT).bytes_of(bytes(&self.case));
+        let (rest, came, report) = (&all_bytes[from..], captured.stdout(), exit.output.stdout);
         let short = came.len() < rest.len();
         let what = if !rest.starts_with(&came) {
             "these are not the task's bytes"
