@@ -78,11 +78,19 @@ fn outcome(play: &Play, exit: &Exit, problems: &mut Vec<String>) {
                 || (play.case.action == Action::Close && exit.outcome == Outcome::Cancelled)
                 // An end that another could have brought about.
                 || (exit.outcome == Outcome::Lost && play.case.leaves_no_proof())
+                || is_forgotten(play, exit)
         }
     };
     if !fits {
         problems.push(format!("the outcome is {:?} ({:?})", exit.outcome, exit.engine_error));
     }
+}
+
+/// Whether nobody knows of the task's end: Podman says of some that have ended, and whose wait was not
+/// answered, that they were never started.
+fn is_forgotten(play: &Play, exit: &Exit) -> bool {
+    let why = exit.engine_error.as_deref().unwrap_or_default();
+    play.case.step == Step::Wait && exit.outcome == Outcome::Lost && why.contains("never started")
 }
 
 fn output(play: &Play, exit: &Exit, captured: &Captured, problems: &mut Vec<String>) {
