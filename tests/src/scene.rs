@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use longshore_docker::DockerDriver;
+use longshore_driver_api::Handle;
 use tempfile::TempDir;
 use tokio::process::Command;
 
@@ -46,6 +47,19 @@ impl Scene {
     pub fn process(&self, program: &str, address: &str, what: &str) -> Victim {
         let mut command = Command::new(program);
         Victim::start(command.args([address, &self.application]).arg(self.run_dir()).arg(what))
+    }
+
+    /// A task that writes so many bytes in some seconds, and whose owner, the program `longshore-heir`,
+    /// was killed while it runs.
+    ///
+    /// # Panics
+    ///
+    /// The owner does not come as far, or cannot be killed.
+    pub async fn orphan(&self, heir: &str, bytes: usize) -> Handle {
+        let mut owner = self.process(heir, &self.setup.engine.address(), &bytes.to_string());
+        let handle = owner.reads("handle ").await.parse().expect("a handle");
+        owner.kill().await;
+        handle
     }
 
     /// A driver of the application in this process, straight to the engine.

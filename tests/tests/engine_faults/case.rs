@@ -152,15 +152,16 @@ impl Case {
 
     /// The fault as the proxy does it.
     pub(crate) fn script(&self) -> Script {
-        self.and_its_proof(match self.often {
-            Often::Once => Script::new().once(self.step, self.fault),
-            Often::Next => Script::new().nth(self.step, 2, self.fault),
-            Often::UntilClose => Script::new().always(self.step, self.fault),
-        })
+        self.script_after(0)
     }
 
-    /// And what of the engine's own words is left where the answer to a wait is broken.
-    pub(crate) fn and_its_proof(&self, script: Script) -> Script {
+    /// The same where so many requests of its kind have come already.
+    pub(crate) fn script_after(&self, before: u32) -> Script {
+        let script = match self.often {
+            Often::Once => Script::new().nth(self.step, before + 1, self.fault),
+            Often::Next => Script::new().nth(self.step, before + 2, self.fault),
+            Often::UntilClose => Script::new().always(self.step, self.fault),
+        };
         // What an engine tells by itself comes before the answer to a wait, which then is not heard. So
         // it tells nothing here.
         match self.often {

@@ -9,7 +9,10 @@ use crate::case::{Action, Often, Program};
 use crate::expect::Expected;
 
 /// Everything that is wrong with what the caller was told.
-pub(crate) fn wrong(play: &Play, ended: &Ended, captured: &Captured) -> Vec<String> {
+///
+/// `forgets`: the engine says of some tasks that have ended, and whose wait was not answered, that they
+/// were never started.
+pub(crate) fn wrong(play: &Play, ended: &Ended, captured: &Captured, forgets: bool) -> Vec<String> {
     let mut problems = play.wrong.lock().expect("nobody panics meanwhile").clone();
     let expected = expected(play);
     match ended {
@@ -43,7 +46,9 @@ pub(crate) fn wrong(play: &Play, ended: &Ended, captured: &Captured) -> Vec<Stri
         }
     }
     if let Ended::Exited(exit) = ended {
-        outcome(play, exit, &mut problems);
+        if !(forgets && is_forgotten(play, exit)) {
+            outcome(play, exit, &mut problems);
+        }
         output(play, exit, captured, &mut problems);
     }
     problems
@@ -78,7 +83,6 @@ fn outcome(play: &Play, exit: &Exit, problems: &mut Vec<String>) {
                 || (play.case.action == Action::Close && exit.outcome == Outcome::Cancelled)
                 // An end that another could have brought about.
                 || (exit.outcome == Outcome::Lost && play.case.leaves_no_proof())
-                || is_forgotten(play, exit)
         }
     };
     if !fits {
@@ -86,8 +90,7 @@ fn outcome(play: &Play, exit: &Exit, problems: &mut Vec<String>) {
     }
 }
 
-/// Whether nobody knows of the task's end: Podman says of some that have ended, and whose wait was not
-/// answered, that they were never started.
+/// Whether the engine knows nothing of a task's end any more.
 fn is_forgotten(play: &Play, exit: &Exit) -> bool {
     let why = exit.engine_error.as_deref().unwrap_or_default();
     play.case.step == Step::Wait && exit.outcome == Outcome::Lost && why.contains("never started")

@@ -14,13 +14,14 @@ use tokio::time::timeout;
 use crate::act::Ended;
 use crate::case::{Action, Case, Often};
 use crate::expect::Expected;
-use crate::run::{CLOSE, Outcome, SETTLE};
+use crate::run::{CLOSE, Outcome, count};
 use crate::world::World;
 
 /// What the task writes: it goes on for a second after its owner's death.
 const BYTES: usize = 30_000;
 /// The same where it has to be there still when it is taken up, or nothing waits for it.
 const MORE_BYTES: usize = 70_000;
+const HEIR: &str = env!("CARGO_BIN_EXE_longshore-heir");
 /// What its bytes are drawn with.
 const SEED: u64 = 7;
 /// The bounds of a recovery, of the rest of the task, and what a busy machine adds.
@@ -45,7 +46,7 @@ pub(crate) async fn run(world: &World, case: Case) -> Outcome {
     let lag = Duration::from_millis(case.rng(world.setup.seed).random_range(0..40));
     let taking = Taking {
         case,
-        handle: orphan(&scene, bytes(&case)).await,
+        handle: scene.orphan(HEIR, bytes(&case)).await,
         lag,
         taken: AtomicBool::new(false),
     };
@@ -76,10 +77,7 @@ pub(crate) async fn run(world: &World, case: Case) -> Outcome {
         let next = taking.next(&scene).await;
         outcome.wrong.extend(next.into_iter().map(|what| format!("the next one: {what}")));
     }
-    let left = scene.setup.engine.settle(&scene.application, 0, SETTLE).await;
-    outcome.left[0] = left.expect("the engine answers").len();
-    // Nobody's but a task that can still be recovered: no reaper would take it.
-    scene.clean().await;
+    count(&scene.setup, &scene.application, &scene.run_dir(), &mut outcome).await;
     outcome.broken = proxy.log().iter().filter(|it| it.met && it.step == case.step).count();
     outcome.took = begun.elapsed();
     outcome
@@ -87,16 +85,6 @@ pub(crate) async fn run(world: &World, case: Case) -> Outcome {
 
 fn bytes(case: &Case) -> usize {
     if case.step == Step::Wait { MORE_BYTES } else { BYTES }
-}
-
-/// A task whose owner was killed.
-async fn orphan(scene: &Scene, bytes: usize) -> Handle {
-    let address = scene.setup.engine.address();
-    let heir = env!("CARGO_BIN_EXE_longshore-heir");
-    let mut owner = scene.process(heir, &address, &bytes.to_string());
-    let handle = owner.reads("handle ").await.parse().expect("a handle");
-    owner.kill().await;
-    handle
 }
 
 impl Taking {
@@ -219,15 +207,6 @@ impl Taking {
 }
 
 impl Case {
-    /// The fault, after so many requests of its kind.
-    fn script_after(&self, before: u32) -> Script {
-        match self.often {
-            Often::Once => self.and_its_proof(Script::new().nth(self.step, before + 1, self.fault)),
-            Often::Next => Script::new().nth(self.step, before + 2, self.fault),
-            Often::UntilClose => self.script(),
-        }
-    }
-
     /// Every recovery, in a fixed order.
     pub(crate) fn of_recoveries() -> Vec<Self> {
         let steps = [Step::Info, Step::Inspect, Step::Wait, Step::Logs];

@@ -22,7 +22,7 @@ pub(crate) const CLOSE: Duration = Duration::from_secs(12);
 /// The longest program, and what a busy machine adds to a healthy life.
 const HEALTHY_LIFE: Duration = Duration::from_secs(3 + 4);
 /// The engine finishes removals after it has answered.
-pub(crate) const SETTLE: Duration = Duration::from_secs(5);
+const SETTLE: Duration = Duration::from_secs(5);
 
 /// Bounds that follow from the driver's own.
 struct Bounds {
@@ -138,7 +138,7 @@ async fn with_driver(
             true
         }
         Ok((ended, captured)) => {
-            outcome.wrong.extend(judge::wrong(&play, &ended, &captured));
+            outcome.wrong.extend(judge::wrong(&play, &ended, &captured, world.forgets()));
             !matches!(ended, Ended::Failed(_)) || play.closed.times() > 0
         }
     };
@@ -158,7 +158,12 @@ async fn with_driver(
 }
 
 /// Counts what is left, has it reaped as the next start would, and counts again.
-async fn count(setup: &Setup, application: &str, run_dir: &std::path::Path, outcome: &mut Outcome) {
+pub(crate) async fn count(
+    setup: &Setup,
+    application: &str,
+    run_dir: &std::path::Path,
+    outcome: &mut Outcome,
+) {
     let engine = &setup.engine;
     let left = engine.settle(application, 0, SETTLE).await.expect("the engine answers");
     outcome.left[0] = left.len();

@@ -54,6 +54,11 @@ impl World {
         }
     }
 
+    /// Whether the engine forgets the start of a task whose end nobody was told (Podman does).
+    pub(crate) fn forgets(&self) -> bool {
+        self.can.engine == "podman"
+    }
+
     /// Leaves nothing behind.
     pub(crate) async fn end(self) -> io::Result<()> {
         for network in &self.networks {

@@ -11,17 +11,15 @@ use longshore_tests::{Fault, FaultProxy, Scene, Script, Setup, Step, Victim};
 use crate::scene;
 
 const BYTES: usize = 120_000;
+const HEIR: &str = env!("CARGO_BIN_EXE_longshore-heir");
 
 /// A task that runs for some seconds, of an owner who was killed.
 async fn orphan(scene: &Scene) -> Handle {
-    let mut owner = heir(scene, &scene.setup.engine.address(), &BYTES.to_string());
-    let handle = owner.reads("handle ").await.parse().expect("a handle");
-    owner.kill().await;
-    handle
+    scene.orphan(HEIR, BYTES).await
 }
 
 fn heir(scene: &Scene, address: &str, what: &str) -> Victim {
-    scene.process(env!("CARGO_BIN_EXE_longshore-heir"), address, what)
+    scene.process(HEIR, address, what)
 }
 
 /// Recovers a task in this process, and sees it to its end, with every byte behind the handle.

@@ -120,9 +120,7 @@ impl Ran {
             Some(Ok(_)) => "code 0, every byte right".to_owned(),
         }
     }
-}
 
-impl Ran {
     /// Why its end is not known, if it is not.
     fn lost(&self) -> Option<String> {
         let Some(Ok(exit)) = &self.ended else { return None };
