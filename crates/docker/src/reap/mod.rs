@@ -228,11 +228,13 @@ async fn remove(
     // Who takes one up waits until the lease is free: it is not held while something is removed.
     let gives_way = dead.is_some()
         && things.iter().filter_map(|it| until(&it.listed)).any(|until| !until.has_passed(now));
-    let (mut left, mut containers_left) = (0, 0);
+    // The kinds of what stays.
+    let mut left = Vec::new();
     for thing in things {
         let mut entry = reaped(&thing, owner);
         // What a container that is left may still be on is left as well.
-        let mut is_kept = thing.kind != ResourceKind::Container && containers_left > 0;
+        let mut is_kept =
+            thing.kind != ResourceKind::Container && left.contains(&ResourceKind::Container);
         let mut claim = None;
         if let Some(until) = until(&thing.listed) {
             if gives_way && dead.is_none() && until.has_passed(now) {
@@ -247,8 +249,7 @@ async fn remove(
                         Ok(Abandoned::Free(free)) => claim = free,
                         Ok(Abandoned::Adopted) => is_kept = true,
                         Err(error) => {
-                            left += 1;
-                            containers_left += usize::from(thing.kind == ResourceKind::Container);
+                            left.push(thing.kind);
                             entry.error = Some(error.to_string());
                             report.failed.push(entry);
                             continue;
@@ -266,8 +267,7 @@ async fn remove(
         }
         if is_kept {
             report.kept += 1;
-            left += 1;
-            containers_left += usize::from(thing.kind == ResourceKind::Container);
+            left.push(thing.kind);
             continue;
         }
         match remove_one(shared, &thing).await {
@@ -281,14 +281,13 @@ async fn remove(
                 }
             }
             Err(error) => {
-                left += 1;
-                containers_left += usize::from(thing.kind == ResourceKind::Container);
+                left.push(thing.kind);
                 entry.error = Some(error.to_string());
                 report.failed.push(entry);
             }
         }
     }
-    if let Some(dead) = dead.filter(|_| left == 0)
+    if let Some(dead) = dead.filter(|_| left.is_empty())
         && let Err(error) = off_the_runtime(move || DeadOwner::finish(dead)).await?
     {
         // The next sweep removes the file.
