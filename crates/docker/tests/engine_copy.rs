@@ -8,7 +8,7 @@ mod fixture;
 use longshore_conformance::Fixture as _;
 use longshore_driver_api::{
     ByteSize, Container, ContainerExt as _, Driver as _, DriverExt as _, Error, ErrorKind,
-    ExecSpec, Mount, Outcome, State, TaskSpec,
+    ExecSpec, Mount, Outcome, State, TaskSpec, UnpackLimits,
 };
 
 fn is_unsupported(path: &str, error: &Error) {
@@ -78,4 +78,23 @@ async fn what_is_copied_in_is_there_for_the_task_or_refused() {
     }
     driver.close().await.unwrap();
     assert_eq!(fixture.leftovers().await.unwrap(), [""; 0]);
+}
+
+#[tokio::test]
+async fn what_a_caller_gets_wrong_is_his_and_the_root_can_be_copied_out() {
+    let fixture = fixture::Docker::new();
+    let driver = fixture.open().await.unwrap();
+    let task = TaskSpec::builder(engine::image()).args(["exit", "0"]).build().unwrap();
+    let container = driver.prepare(task).await.unwrap();
+    let rubbish = Box::new(std::io::Cursor::new(vec![7; 2000]));
+    let error = container.copy_in("/", rubbish).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+    let error = container.write_file("/f", b"x", 0o77777).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+    container.write_file("/marked", b"x", 0o644).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let limits = UnpackLimits::new(ByteSize::mib(64), 10_000).skip_odd();
+    container.copy_out_to("/", &folder.path().join("root"), limits).await.unwrap();
+    assert_eq!(std::fs::read(folder.path().join("root/marked")).unwrap(), b"x");
+    driver.close().await.unwrap();
 }

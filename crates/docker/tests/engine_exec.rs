@@ -6,6 +6,8 @@ mod fixture;
 #[path = "support/until.rs"]
 mod until;
 
+use std::time::Duration;
+
 use longshore_conformance::Fixture as _;
 use longshore_driver_api::{Driver as _, DriverExt as _, ExecSpec, Outcome, TaskIo, TaskSpec};
 use until::until;
@@ -53,4 +55,28 @@ async fn a_cancelled_process_is_gone_with_what_it_started() {
     container.close().await.unwrap();
     driver.close().await.unwrap();
     assert_eq!(fixture.leftovers().await.unwrap(), [""; 0]);
+}
+
+#[tokio::test]
+async fn one_that_is_cancelled_in_a_frozen_container_is_not_waited_for() {
+    let fixture = fixture::Docker::new();
+    let driver = fixture.open().await.unwrap();
+    let task = TaskSpec::builder(engine::image()).args(["sleep", "forever"]).build().unwrap();
+    let container = driver.prepare(task).await.unwrap();
+    let _running = container.start().await.unwrap();
+    let id = container.engine_id().unwrap();
+    let alone = processes(&id).await;
+    let fork = ExecSpec::new(["/testee", "fork", "3", "--hold", "600000"]);
+    let exec = container.exec(fork, TaskIo::none()).await.unwrap();
+    until("it has started its children", async || processes(&id).await.len() == alone.len() + 4)
+        .await;
+    container.freeze().await.unwrap();
+    exec.cancel();
+    // A piece of work may take two minutes.
+    let exit = tokio::time::timeout(Duration::from_secs(30), exec.wait()).await.unwrap();
+    assert_eq!(exit.outcome, Outcome::Cancelled, "{exit:?}");
+    container.unfreeze().await.unwrap();
+    until("only what was there before is left", async || processes(&id).await == alone).await;
+    container.close().await.unwrap();
+    driver.close().await.unwrap();
 }

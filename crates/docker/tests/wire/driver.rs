@@ -32,6 +32,14 @@ async fn a_run_asks_for_no_more_than_it_needs_and_in_this_order() {
 }
 
 #[tokio::test]
+async fn an_image_that_nobody_looked_at_has_no_time() {
+    let stage = Stage::brief(|_| None).await;
+    let (exit, _) = stage.run().await;
+    assert!(exit.timings.image.is_none() && exit.timings.create.is_some(), "{exit:?}");
+    assert_eq!(stage.engine.count("GET /images/"), 0);
+}
+
+#[tokio::test]
 async fn an_image_that_is_missing_is_found_so_by_the_create_and_pulled() {
     let pulled = AtomicUsize::new(0);
     let stage = Stage::brief(move |request| {

@@ -230,3 +230,34 @@ async fn while_a_reaper_removes_what_an_owner_left_the_rest_can_be_adopted() {
     assert_eq!((report.failed, report.kept), (vec![], 1));
     driver.close().await.unwrap();
 }
+
+#[tokio::test]
+async fn a_network_that_cannot_be_removed_keeps_no_volume_and_a_container_keeps_both() {
+    for (container_stays, volume_goes) in [(false, true), (true, false)] {
+        let folder = tempfile::tempdir().unwrap();
+        let dead = Dead::gone(&RunDir::open(Some(&folder.path().join("run"))).unwrap());
+        let (network, volume) = (dead.container("n1", None), dead.container("v1", None));
+        let volumes = value!({"Volumes": [{"Name": "v1", "Labels": volume["Labels"]}]});
+        let engine = engine(vec![dead.container("c9", None)], move |request| {
+            let refused = || json(403, r#"{"message":"network n1 has active endpoints"}"#);
+            let stays = || json(500, r#"{"message":"device or resource busy"}"#);
+            if request.is("DELETE /containers/c9") {
+                return container_stays.then(stays);
+            }
+            if request.is("DELETE /networks/n1") {
+                return Some(refused());
+            }
+            let networks = request.is("GET /networks").then(|| value!([network]).to_string());
+            let listed =
+                networks.or_else(|| request.is("GET /volumes").then(|| volumes.to_string()));
+            listed.map(|list| json(200, &list))
+        });
+        let driver = DockerDriver::open(stage::config(&engine, folder.path())).await.unwrap();
+        let report = driver.reap(ReapOptions::new()).await.unwrap();
+        let is_gone = report.removed.iter().any(|it| it.id == "v1");
+        assert_eq!(is_gone, volume_goes, "{report:?}");
+        assert_eq!(engine.count("DELETE /volumes/v1") > 0, volume_goes);
+        assert_eq!(report.kept, if container_stays { 2 } else { 0 }, "{report:?}");
+        driver.close().await.unwrap();
+    }
+}
