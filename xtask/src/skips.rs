@@ -83,7 +83,9 @@ fn holders(pipe: &str) -> Result<Vec<String>> {
     let has = |process: &process::Process| {
         // One that has ended, or is another user's, shows nothing.
         let files = fs::read_dir(format!("/proc/{}/fd", process.pid)).into_iter().flatten();
-        files.flatten().any(|file| fs::read_link(file.path()).is_ok_and(|to| to.as_os_str() == pipe))
+        files
+            .flatten()
+            .any(|file| fs::read_link(file.path()).is_ok_and(|to| to.as_os_str() == pipe))
     };
     let others = process::all()?.into_iter().filter(|process| process.pid != own && has(process));
     Ok(others.map(|process| format!("{} {}", process.pid, process.command)).collect())
