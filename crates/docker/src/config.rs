@@ -173,7 +173,8 @@ fn words<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<Vec<String>,
 
 /// How long the engine may take. Every call has a bound around the whole of it, longer than zero.
 ///
-/// Written as texts such as `"5s"` and `"10m"`.
+/// Written as texts such as `"5s"` and `"10m"`. More than thirty years, such as [`Duration::MAX`], is
+/// taken as thirty years.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
@@ -215,6 +216,25 @@ impl Default for Timeouts {
             pull_total: Duration::from_secs(30 * 60),
             engine_gone: Duration::from_secs(30),
             close: Duration::from_secs(60),
+        }
+    }
+}
+
+/// Far enough in the future for every clock to count on.
+const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+
+impl Timeouts {
+    /// The same, with nothing that a clock cannot add to its time.
+    pub(crate) fn capped(self) -> Self {
+        Self {
+            connect: self.connect.min(FAR),
+            call: self.call.min(FAR),
+            work: self.work.min(FAR),
+            stream_idle: self.stream_idle.min(FAR),
+            pull_idle: self.pull_idle.min(FAR),
+            pull_total: self.pull_total.min(FAR),
+            engine_gone: self.engine_gone.min(FAR),
+            close: self.close.min(FAR),
         }
     }
 }

@@ -62,7 +62,7 @@ impl DockerDriver {
     /// configuration that nothing could work with; `Unsupported` for a bound on Podman's images.
     pub async fn open(config: DockerConfig) -> Result<Self> {
         config.check()?;
-        let timeouts = config.timeouts;
+        let timeouts = config.timeouts.capped();
         let tasks = TaskTracker::new();
         let opened = |error| engine_error("open", "engine", error);
         let host = config.host.clone();

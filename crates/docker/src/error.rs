@@ -76,11 +76,7 @@ pub(crate) fn first_error(address: &str, error: ClientError) -> Error {
 /// What the engine's refusal to start a container says about its program, if it is about that.
 pub(crate) fn not_started(error: &ClientError) -> Option<NotStarted> {
     let ClientError::Status { message, .. } = error else { return None };
-    // `exec: "name": ...` is runc's way to say it, `executable file` crun's and older runcs'.
-    let about_the_program = message.contains("exec: ")
-        || message.contains("executable file")
-        || message.contains("open executable");
-    if !about_the_program {
+    if !is_about_the_program(message) {
         return None;
     }
     let lower = message.to_lowercase();
@@ -89,6 +85,20 @@ pub(crate) fn not_started(error: &ClientError) -> Option<NotStarted> {
     }
     let refused = ["permission denied", "exec format error", "is a directory"];
     refused.iter().any(|reason| lower.contains(reason)).then_some(NotStarted::NotExecutable)
+}
+
+/// Whether it is the container's program that could not be started, and not one of the engine's own:
+/// its init, its runtime, a hook, of which the same words are said.
+fn is_about_the_program(message: &str) -> bool {
+    // runc's, in all its versions: `... container process: exec: "name": ...`, and between the two
+    // `caused` and a quotation mark, or where in the start it was.
+    let runc = message.match_indices("exec: ").any(|(at, _)| {
+        let before = message[..at].trim_end_matches(['"', '\\', ' ', ':']);
+        let before = before.strip_suffix(" caused").unwrap_or(before);
+        before.ends_with("container process") || before.ends_with("container init")
+    });
+    // crun's.
+    runc || message.contains("executable file `") || message.contains("open executable")
 }
 
 /// What a failed call means, where nothing more is known of it.
@@ -240,7 +250,23 @@ mod tests {
                 Some(NotStarted::NotExecutable),
             ),
             ("crun: open executable: Permission denied", Some(NotStarted::NotExecutable)),
-            ("exec: \"/x\": is a directory: unknown", Some(NotStarted::NotExecutable)),
+            (
+                "OCI runtime create failed: container_linux.go:348: starting container process caused \"exec: \\\"/x\\\": is a directory\": unknown",
+                Some(NotStarted::NotExecutable),
+            ),
+            (
+                "runc create failed: unable to start container process: error during container init: exec: \"nope\": executable file not found in $PATH",
+                Some(NotStarted::NotFound),
+            ),
+            ("exec: \"docker-init\": executable file not found in $PATH", None),
+            (
+                "OCI runtime create failed: unable to retrieve OCI runtime error (open /run/log.json: no such file or directory): exec: \"nvidia-container-runtime\": executable file not found in $PATH: <nil>: unknown",
+                None,
+            ),
+            (
+                "starting container process caused: process_linux.go:545: container init caused: Running hook #0:: error running hook: exec: \"nvidia-container-runtime-hook\": executable file not found in $PATH",
+                None,
+            ),
             ("network x not found", None),
             ("chdir to cwd (\"/x\") set in config.json failed: no such file or directory", None),
         ];

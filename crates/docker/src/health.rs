@@ -91,7 +91,7 @@ async fn look(core: &Core, id: &str) -> Result<Option<Health>> {
     let asked = again("inspect_container", || core.shared.api.inspect_container(id)).await;
     let state = asked.map_err(|error| engine_error("start", &core.subject(), error))?.state;
     if !state.running {
-        return Err(ended(core, Some(state.exit_code)));
+        return Err(ended(core, state.exit_code));
     }
     let health = state.health.unwrap_or_default();
     match health.status.as_str() {

@@ -61,6 +61,16 @@ const TABLE: &[(&[&str], ErrorKind, &str)] = {
             Unsupported,
             "choose another, or pull the image for this one (platform)",
         ),
+        (
+            &["docker-init", "not found"],
+            Unsupported,
+            "install docker-init (tini) on the engine's host, or do without an init (security.init)",
+        ),
+        (
+            &["unable to retrieve oci runtime error", "not found"],
+            Unsupported,
+            "install that runtime on the engine's host, or have the engine use another",
+        ),
         (&["unable to find user"], InvalidInput, USER),
         (&["unable to find group"], InvalidInput, GROUP),
         (

@@ -256,7 +256,7 @@ async fn a_call_that_has_no_answer_says_why() {
 
 #[tokio::test]
 async fn a_program_that_is_not_found_is_an_end() {
-    let refused = r#"{"message":"exec: \"x\": executable file not found in $PATH"}"#;
+    let refused = r#"{"message":"unable to start container process: exec: \"x\": executable file not found in $PATH"}"#;
     let answer = move |request: &Request| {
         request.is("POST /containers/c1/start").then(|| json(400, refused))
     };

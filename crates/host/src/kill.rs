@@ -8,11 +8,14 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use longshore_driver_api::{Error, ErrorKind, Result};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 /// How often a session is looked at again for processes that were being started meanwhile.
 const ROUNDS: u32 = 20;
+/// How long a process that ends takes from leaving its control groups to being dead, at the most.
+const ENDING: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 /// The capability to send signals to any process, by its number in capability sets.
 const CAP_KILL: u32 = 5;
 
@@ -58,7 +61,8 @@ pub struct ContainerProcess {
 }
 
 impl ContainerProcess {
-    /// Takes hold of a process, by its id on this host. `None`: there is none any more.
+    /// Takes hold of a process, by its id on this host. `None`: there is none any more. One that has
+    /// just died, and that nobody has noticed yet, is still held for what lives in its session.
     ///
     /// # Errors
     ///
@@ -77,7 +81,13 @@ impl ContainerProcess {
             Err(Errno::SRCH) => return Ok(None),
             Err(error) => return Err(failed(id, error.into())),
         };
-        match belongs(id, container) {
+        let found = belongs(id, container);
+        if !matches!(found, Ok(true)) && has_ended(&file).map_err(|error| failed(id, error))? {
+            // It has left its container's control group. What is in its session may live, and each of
+            // that is looked at by itself.
+            return Ok(Some(Self { id, container: container.to_owned(), belongs, file }));
+        }
+        match found {
             Ok(true) => Ok(Some(Self { id, container: container.to_owned(), belongs, file })),
             Ok(false) => Err(Error::new(ErrorKind::NotFound, "kill").message(format!(
                 "process {process} is none of container {container} on this host"
@@ -157,6 +167,13 @@ fn belongs(id: Pid, container: &str) -> io::Result<bool> {
     Ok(container.len() >= 12 && groups.contains(container))
 }
 
+/// Whether the process is dead, or is so in a moment: one that ends is in no control group of its
+/// container's any more before it is dead.
+fn has_ended(file: &OwnedFd) -> io::Result<bool> {
+    let mut ends = [PollFd::new(file, PollFlags::IN)];
+    Ok(poll(&mut ends, Some(&ENDING))? > 0)
+}
+
 fn signal(file: &OwnedFd) -> io::Result<()> {
     match pidfd_send_signal(file, Signal::KILL) {
         Ok(()) | Err(Errno::SRCH) => Ok(()),
@@ -207,6 +224,29 @@ mod tests {
         child.wait().unwrap();
         assert!(ContainerProcess::open(child.id(), &"f".repeat(64)).unwrap().is_none());
         assert!(ContainerProcess::open(0, &"f".repeat(64)).unwrap().is_none());
+    }
+
+    #[test]
+    fn what_a_dead_process_leaves_in_its_session_is_killed() {
+        use std::io::{BufRead as _, BufReader};
+        let mut child = Command::new("setsid")
+            .args(["sh", "-c", "sleep 600 & echo $!"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let left = Pid::from_raw(line.trim().parse().unwrap()).unwrap();
+        // Dead, and its parent has not noticed: the kernel says of it that it is in no container.
+        let leader = i32::try_from(child.id()).unwrap();
+        let others: Belongs = |id, leader| Ok(id.as_raw_nonzero().to_string() != leader);
+        let process = ContainerProcess::open_if(child.id(), &leader.to_string(), others);
+        process.unwrap().unwrap().kill_session().unwrap();
+        while session(left).is_some() {
+            std::thread::yield_now();
+        }
+        child.wait().unwrap();
     }
 
     #[test]

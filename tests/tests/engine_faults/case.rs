@@ -85,7 +85,8 @@ const FAULTS: [Fault; 16] = [
 /// What can happen to an answer with something behind its head.
 const WITH_BODY: [Fault; 2] = [Fault::Truncate(Place::HeadEnd), Fault::HalfClose(Place::HeadEnd)];
 /// What can happen to attached streams.
-const FRAMED: [Fault; 4] = [
+const FRAMED: [Fault; 5] = [
+    Fault::StallAt(Place::Frames(1)),
     Fault::Truncate(Place::FrameHeader),
     Fault::Truncate(Place::Frames(1)),
     Fault::HalfClose(Place::Frames(1)),

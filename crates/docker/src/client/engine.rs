@@ -170,7 +170,12 @@ impl DockerApi for Engine {
         if let Some(platform) = platform {
             call = call.query("platform", platform);
         }
-        timed("create_container", self.bounds.work, call.value(&self.transport)).await
+        let created: Created =
+            timed("create_container", self.bounds.work, call.value(&self.transport)).await?;
+        if created.id.is_empty() {
+            return Err(ClientError::Protocol("the answer to a create has no id".to_owned()));
+        }
+        Ok(created)
     }
 
     async fn attach(&self, id: &str, streams: Streams, detach: &str) -> Result<RawStream> {

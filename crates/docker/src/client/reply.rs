@@ -38,7 +38,7 @@ mod tests {
         let text = r#"{"Id":"c","State":{"Status":"stopped","Running":false,"ExitCode":3,"New":{}},"Else":1}"#;
         let container: Container = serde_json::from_str(text).unwrap();
         assert_eq!(container.state.status, "stopped");
-        assert_eq!(container.state.exit_code, 3);
+        assert_eq!(container.state.exit_code, Some(3));
     }
 
     #[test]
@@ -51,7 +51,11 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_without_an_exit_code_is_no_exit() {
+    fn an_answer_without_an_exit_code_is_no_exit() {
         assert!(serde_json::from_str::<WaitResult>("{}").is_err());
+        for text in ["{}", r#"{"State":null}"#, r#"{"State":{"ExitCode":null}}"#] {
+            let container: Container = serde_json::from_str(text).unwrap();
+            assert_eq!(container.state.exit_code, None, "{text}");
+        }
     }
 }

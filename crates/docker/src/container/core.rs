@@ -27,6 +27,9 @@ use crate::options::EngineOptions;
 use crate::running::Clock;
 use crate::shared::Shared;
 
+/// What the name of every container that a driver makes begins with.
+pub(crate) const NAME: &str = "longshore-";
+
 /// What is known of a container.
 pub(crate) struct Core {
     /// The driver's part.
@@ -158,7 +161,7 @@ impl Core {
             shared,
             hooks,
             image,
-            name: format!("longshore-{random}"),
+            name: format!("{NAME}{random}"),
             streams,
             reserved: Instant::now(),
             creation: watch::Sender::new(Creation::NotAsked),

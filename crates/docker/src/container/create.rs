@@ -172,9 +172,9 @@ impl Making {
         let give_up = Instant::now() + APPEARS;
         loop {
             match self.core.shared.api.inspect_container(&self.core.name).await {
-                Ok(container) => return Some(container.id),
-                Err(_) if Instant::now() >= give_up => return None,
-                Err(_) => tokio::time::sleep(LOOK).await,
+                Ok(container) if !container.id.is_empty() => return Some(container.id),
+                _ if Instant::now() >= give_up => return None,
+                _ => tokio::time::sleep(LOOK).await,
             }
         }
     }

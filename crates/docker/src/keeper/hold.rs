@@ -16,6 +16,7 @@ use super::Keeper;
 use crate::client::api::Streams;
 use crate::client::error::ClientError;
 use crate::client::stream::{FromContainer, ToContainer};
+use crate::container::core::NAME;
 use crate::create::{body, label};
 use crate::error::engine_error;
 use crate::placeholder::{Program, ensure};
@@ -153,7 +154,7 @@ impl Line<'_> {
         let (api, platform) = (&*shared.api, &shared.capabilities.platform);
         let image = ensure(api, platform, Program::Keeper, shared.timeouts.work).await?;
         self.generation += 1;
-        let name = format!("longshore-keeper-{}-{}", shared.owner, self.generation);
+        let name = format!("{NAME}keeper-{}-{}", shared.owner, self.generation);
         let body = self.request(&image)?;
         // Before it is asked for: this future may be dropped at any time.
         let until = Some(Instant::now() + shared.timeouts.work);

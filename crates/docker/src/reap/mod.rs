@@ -19,6 +19,7 @@ use self::until::until;
 use crate::blocking::off_the_runtime;
 use crate::client::error::ClientError;
 use crate::client::reply::Listed;
+use crate::container::core::NAME;
 use crate::error::engine_error;
 use crate::keeper::{Keepers, Promise, Suspects, silent};
 use crate::recover::engine_time;
@@ -126,7 +127,8 @@ async fn pass(
     let all = everything(shared).await?;
     let now = now(shared, &all).await;
     for found in all {
-        match found.listed.label(LABEL_OWNER) {
+        let owner = found.listed.label(LABEL_OWNER);
+        match owner.filter(|_| is_ours(&found.listed, &shared.application)) {
             Some(owner) => by_owner.entry(owner.to_owned()).or_default().push(found),
             // Nobody's: nothing can be proven about it.
             None => report.kept += 1,
@@ -175,6 +177,14 @@ async fn everything(shared: &Shared) -> Result<Vec<Found>> {
         all.extend(listed.into_iter().map(|listed| Found { kind, listed }));
     }
     Ok(all)
+}
+
+/// Whether a driver of the application has made it, and not somebody from an image that was committed
+/// from a task: the engine hands on the labels of such a one. What we make has a name of ours.
+fn is_ours(listed: &Listed, application: &str) -> bool {
+    let named = |name: &String| name.trim_start_matches('/').starts_with(NAME);
+    let is_named = listed.names.is_empty() || listed.names.iter().any(named);
+    is_named && listed.label(LABEL_APPLICATION) == Some(application)
 }
 
 /// What would be removed of an owner's; the owner, if only its keeper can tell.

@@ -61,8 +61,8 @@ pub(super) async fn was_cut(core: &Core, id: &str, doubt: &Doubt) -> bool {
             Err(error) if error.status().is_none() => return true,
             Err(_) => {
                 if lives(core, id).await == Some(false) {
-                    // There is nothing to attach to.
-                    return false;
+                    // There is nothing to attach to. What was not known before never will be.
+                    return doubt.is_open();
                 }
                 doubt.set(ends == 0);
                 refusals += 1;
@@ -83,7 +83,7 @@ pub(super) async fn was_cut(core: &Core, id: &str, doubt: &Doubt) -> bool {
                 tokio::time::sleep(BETWEEN).await;
             }
             Ok(Ok(_)) => return true,
-            Ok(Err(_)) | Err(_) => return lives(core, id).await == Some(true),
+            Ok(Err(_)) | Err(_) => return must_live(core, id, doubt).await || doubt.is_open(),
         }
     }
 }
@@ -92,6 +92,25 @@ pub(super) async fn was_cut(core: &Core, id: &str, doubt: &Doubt) -> bool {
 async fn lives(core: &Core, id: &str) -> Option<bool> {
     let found = core.shared.api.inspect_container(id).await;
     found.ok().map(|container| container.state.running)
+}
+
+/// Whether the task has not ended: asked until the engine says, which is a doubt meanwhile.
+async fn must_live(core: &Core, id: &str, doubt: &Doubt) -> bool {
+    let before = doubt.is_open();
+    for attempt in 1.. {
+        match core.shared.api.inspect_container(id).await {
+            Ok(container) => {
+                doubt.set(before);
+                return container.state.running;
+            }
+            Err(error) if error.is_not_found() => return false,
+            Err(_) => {
+                doubt.set(true);
+                tokio::time::sleep(pause(attempt)).await;
+            }
+        }
+    }
+    unreachable!("the loop ends only by returning")
 }
 
 /// Waits until it is not frozen.

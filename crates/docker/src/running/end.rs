@@ -74,12 +74,15 @@ impl End {
         if state.is_unstarted() {
             return Self::lost(format!("{UNSTARTED}{trouble}"));
         }
-        if state.exit_code == UNKNOWN_CODE && !seen {
+        let Some(code) = state.exit_code else {
+            return Self::lost(format!("the engine does not say how the task ended{trouble}"));
+        };
+        if code == UNKNOWN_CODE && !seen {
             return Self::lost(format!(
                 "the engine may have been away when the task ended, since it says 255{trouble}"
             ));
         }
-        Self::seen(state.exit_code)
+        Self::seen(code)
     }
 
     fn lost(trouble: impl Into<String>) -> Self {

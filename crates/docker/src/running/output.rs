@@ -14,8 +14,8 @@ use super::sink::Sink;
 use crate::client::demux::{Channel, Demux};
 use crate::client::error::ClientError;
 
-/// How long the connection may be silent once the task has ended. The engine closes it at the
-/// task's end; some leave it open.
+/// How long the connection may be silent once the task has ended: the engine closes it at the
+/// task's end. Whether more would have come of one that stays open is not known.
 pub(super) const SILENT: Duration = Duration::from_secs(3);
 
 /// How long output that is there already may take to reach the caller's writers once nobody waits
@@ -56,7 +56,7 @@ pub(crate) enum ReadEnd {
     Closed,
     /// Inside a frame, or by an error of the connection.
     Cut,
-    /// It was given up.
+    /// It was given up: nobody waited for more, or it was silent for long after the task's end.
     Abandoned,
 }
 
@@ -108,8 +108,8 @@ impl Output {
                 }
                 // Starts anew with each piece: it is the silence that counts.
                 () = silence(&signals.exited), if reading && drained && !self.relayed => {
-                    let whole = wire.is_between_frames();
-                    end = Some(if whole { ReadEnd::Closed } else { ReadEnd::Cut });
+                    let between = wire.is_between_frames();
+                    end = Some(if between { ReadEnd::Abandoned } else { ReadEnd::Cut });
                 }
             }
         }

@@ -268,6 +268,7 @@ pub(super) async fn supervise(supervisor: Supervisor) {
     signals.exited.cancel();
     // Those who ask for a stop from now on are told that it has ended.
     requests.close();
+    while requests.try_recv().is_ok() {}
     input.end().await;
     figures.end().await;
     let drain_begun = Instant::now();

@@ -146,3 +146,24 @@ async fn a_writer_that_panics_as_it_is_dropped_does_not_hold_the_close() {
     container.close().await.unwrap();
     stage.driver.close().await.unwrap();
 }
+
+#[tokio::test]
+async fn bounds_that_are_none_close_what_there_is() {
+    let stage = Stage::new(
+        |config| {
+            let no_bound = Duration::MAX;
+            let times = &mut config.timeouts;
+            (times.connect, times.call, times.work) = (no_bound, no_bound, no_bound);
+            (times.stream_idle, times.pull_idle) = (no_bound, no_bound);
+            (times.pull_total, times.engine_gone, times.close) = (no_bound, no_bound, no_bound);
+        },
+        |_| None,
+    )
+    .await;
+    let (exit, _) = stage.run().await;
+    assert!(exit.is_success(), "{exit:?}");
+    let _container = stage.prepared().await;
+    let closed = tokio::time::timeout(Duration::from_secs(10), stage.driver.close()).await;
+    closed.expect("it ends").unwrap();
+    assert!(stage.engine.count("DELETE /containers") > 0);
+}

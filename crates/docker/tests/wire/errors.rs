@@ -1,7 +1,7 @@
 //! Each way in which an engine can fail a call is an error of the contract, and carries no type of a
 //! library that the driver happens to use.
 
-use crate::stage;
+use crate::stage::{self, Stage};
 use std::error::Error as StdError;
 use std::time::Duration;
 
@@ -51,4 +51,38 @@ async fn every_failure_has_a_kind_and_no_librarys_type_among_its_causes() {
             cause = inner.source();
         }
     }
+}
+
+#[tokio::test]
+async fn what_the_engine_itself_lacks_is_not_told_as_the_tasks_program() {
+    for (words, remedy) in [
+        (r#"exec: \"docker-init\": executable file not found in $PATH"#, "(security.init)"),
+        (
+            r#"failed to create shim task: OCI runtime create failed: unable to retrieve OCI runtime error (open /run/x/log.json: no such file or directory): exec: \"nvidia-container-runtime\": executable file not found in $PATH: <nil>: unknown"#,
+            "install that runtime",
+        ),
+    ] {
+        let body = format!(r#"{{"message":"{words}"}}"#);
+        let stage = Stage::brief(move |request| {
+            request.is("POST /containers/c1/start").then(|| json(500, &body))
+        })
+        .await;
+        let error = stage.prepared().await.start().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+        assert!(error.to_string().contains(remedy), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_create_that_is_answered_without_an_id_is_no_container() {
+    let stage = Stage::brief(|request| {
+        let create = request.is("POST /containers/create");
+        (create || request.is("GET /containers/longshore-")).then(|| json(201, "{}"))
+    })
+    .await;
+    let spec = TaskSpec::builder("x").build().unwrap();
+    let container = stage.driver.container(Task::new(spec)).unwrap();
+    let error = container.create().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Protocol, "{error}");
+    assert_eq!(stage.engine.count("DELETE /containers/?"), 0);
 }

@@ -62,7 +62,7 @@ fn state(running: bool, code: &str, pid: u32) -> Script {
 }
 
 const WORDS: &[u8] =
-    b"OCI runtime exec failed: exec: \"p\": executable file not found in $PATH\r\n";
+    b"OCI runtime exec failed: exec failed: unable to start container process: exec: \"p\": executable file not found in $PATH: unknown\r\n";
 
 #[tokio::test]
 async fn the_engines_refusal_is_an_outcome_and_no_output() {

@@ -261,3 +261,33 @@ async fn a_network_that_cannot_be_removed_keeps_no_volume_and_a_container_keeps_
         driver.close().await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn what_somebody_runs_from_a_committed_task_is_not_ours() {
+    let folder = tempfile::tempdir().unwrap();
+    let run_dir = folder.path().join("run");
+    let dead = Dead::new(&RunDir::open(Some(&run_dir)).unwrap());
+    let named = |id: &str, name: &str| {
+        let mut container = dead.container(id, None);
+        container["Names"] = value!([name]);
+        container
+    };
+    let mut others = named("others", "/longshore-abc");
+    others["Labels"][LABEL_APPLICATION] = "other".into();
+    let listed = value!([
+        named("ours", "/longshore-abc"),
+        named("keeper", "longshore-keeper-abc-1"),
+        // An engine that is asked for those of an application tells only them.
+        others,
+        named("strangers", "/their_database"),
+    ]);
+    let engine = ScriptedEngine::start(move |request| {
+        let list = request.is("GET /containers/json");
+        if list { json(200, &listed.to_string()) } else { usual(request) }
+    });
+    let driver = DockerDriver::open(stage::config(&engine, folder.path())).await.unwrap();
+    let report = driver.reap(ReapOptions::new().dry_run(true)).await.unwrap();
+    let removed: Vec<&str> = report.removed.iter().map(|it| it.id.as_str()).collect();
+    assert_eq!((removed, report.kept), (vec!["ours", "keeper"], 2));
+    driver.close().await.unwrap();
+}

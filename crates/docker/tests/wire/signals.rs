@@ -5,18 +5,21 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::stage::{self, Stage};
-use crate::support::{Request, Script, json, waited_until};
+use crate::support::{Request, Script, Step, frame, json, upgrade, waited_until};
+use crate::until::until;
 use longshore_docker::DockerConfig;
 use longshore_driver_api::{
-    Container, DriverExt as _, Exit, Outcome, Running, SentFor, SentSignal, Signal, State, TaskSpec,
+    Container, DriverExt as _, Exit, Outcome, Running, SentFor, SentSignal, Signal, State, Task,
+    TaskIo, TaskSpec,
 };
 use tokio::sync::Notify;
+use tokio::time::timeout;
 
 /// The kernel's own bounds aside, whatever is tested here takes no longer.
 const BOUND: Duration = Duration::from_secs(20);
 
 async fn ended(running: &dyn Running) -> Exit {
-    tokio::time::timeout(BOUND, running.wait()).await.expect("its end is known")
+    timeout(BOUND, running.wait()).await.expect("its end is known")
 }
 
 /// What an engine says of a container that runs.
@@ -187,4 +190,42 @@ async fn a_signal_that_came_as_a_task_went_on_is_told_as_sent() {
     end.notify_one();
     let sent = ended(&*running).await.sent;
     assert_eq!(sent, [SentSignal::new(Signal::TERM, SentFor::Signal)]);
+}
+
+#[tokio::test]
+async fn a_stop_that_is_asked_for_as_the_task_ends_does_not_wait_for_its_reader() {
+    let dead = Arc::new(Notify::new());
+    let end = Arc::clone(&dead);
+    let stage = Stage::brief(move |request| {
+        if request.is("POST /containers/c1/wait") {
+            return Some(waited_until(&end, 0));
+        }
+        // An answer that is missing at the end is waited for.
+        if request.is("POST /containers/c1/kill") {
+            return Some(vec![Step::Hold]);
+        }
+        let wrote = frame(1, &[b'x'; 100_000]);
+        request.is("POST /containers/c1/attach").then(|| upgrade(&wrote))
+    })
+    .await;
+    let (writer, _reader) = tokio::io::duplex(16);
+    let task = Task::new(TaskSpec::builder("x").build().unwrap()).io(TaskIo::none().stdout(writer));
+    let container = stage.driver.prepare(task).await.unwrap();
+    let running = container.start().await.unwrap();
+    let stop = |running: &Arc<dyn Running>| {
+        let running = Arc::clone(running);
+        tokio::spawn(async move { running.stop(Some(Duration::from_secs(30))).await })
+    };
+    let first = stop(&running);
+    until("it is asked to end", async || stage.engine.count("POST /containers/c1/kill") > 0).await;
+    dead.notify_one();
+    let mut stops = vec![first];
+    // Until it is known to have ended, whenever that is.
+    while container.state() != State::Exited {
+        stops.push(stop(&running));
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    for stop in stops {
+        timeout(Duration::from_secs(10), stop).await.expect("it returns").unwrap().unwrap();
+    }
 }

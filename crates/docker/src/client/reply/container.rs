@@ -142,9 +142,9 @@ pub(crate) struct State {
     /// The main process's id on the engine's host.
     #[serde(deserialize_with = "nullable")]
     pub(crate) pid: i64,
-    /// The exit code: that of the main process, or 128 and the signal's number.
-    #[serde(deserialize_with = "nullable")]
-    pub(crate) exit_code: i64,
+    /// The exit code: that of the main process, or 128 and the signal's number. One that is not told
+    /// is none, and not the zero of a success.
+    pub(crate) exit_code: Option<i64>,
     /// What its health check says; absent where there is none.
     pub(crate) health: Option<Health>,
     /// Why it could not be started.

@@ -14,6 +14,9 @@ pub(crate) struct Listed {
     /// Its id.
     #[serde(deserialize_with = "nullable")]
     pub(crate) id: String,
+    /// Of a container: its names, each after a slash.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) names: Vec<String>,
     /// Of a container: such as `created`, `running`, `exited`.
     #[serde(deserialize_with = "nullable")]
     pub(crate) state: String,

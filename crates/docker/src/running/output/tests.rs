@@ -106,7 +106,7 @@ async fn a_connection_that_stays_open_after_the_end_is_not_waited_for() {
     let pump = output.pump(wire, false, signals);
     let ((report, end), out, _) = tokio::join!(pump, all(out), all(err));
     assert_eq!(out, b"last words");
-    assert_eq!((report.stdout.end, end), (StreamEnd::Unverified, ReadEnd::Closed));
+    assert_eq!((report.stdout.end, end), (StreamEnd::Abandoned, ReadEnd::Abandoned));
 }
 
 #[tokio::test(start_paused = true)]
