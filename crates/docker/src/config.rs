@@ -67,8 +67,9 @@ pub struct DockerConfig {
     /// Images that are never removed: references, of which `busybox` is the same as
     /// `docker.io/library/busybox:latest`, or ids (`sha256:…`).
     pub image_clean_exempt_tags: Vec<String>,
-    /// Where the order in which images were used is kept. Absent: in the run directory, a file for
-    /// each application and engine. It is one driver's at a time.
+    /// Where the order in which images were used is kept: an absolute path, of a file of this kind or
+    /// of nothing yet. Absent: in the run directory, a file for each application and engine. It is one
+    /// driver's at a time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image_clean_state_file: Option<PathBuf>,
     /// How often a pull is tried at most, the first attempt included: 1 or more. Only failures that pass by
@@ -251,12 +252,16 @@ impl DockerConfig {
         wrong.extend(unread.map(|text| {
             format!("server_version: {text:?} is no version such as \"20.10\" or \"20.10.24\"")
         }));
-        let relative = self.run_dir.as_ref().filter(|path| !path.is_absolute());
-        wrong.extend(relative.map(|path| {
-            format!(
-                "run_dir: {path:?} is not an absolute path, and would be another folder wherever the process is started: begin it with a slash, or leave it out for the user's own"
-            )
-        }));
+        for (key, path, usual) in [
+            ("run_dir", &self.run_dir, "the user's own"),
+            ("image_clean_state_file", &self.image_clean_state_file, "one in the run directory"),
+        ] {
+            if let Some(path) = path.as_ref().filter(|path| !path.is_absolute()) {
+                wrong.push(format!(
+                    "{key}: {path:?} is not an absolute path, and would be another one wherever the process is started: begin it with a slash, or leave it out for {usual}"
+                ));
+            }
+        }
         let times = &self.timeouts;
         for (key, time) in [
             ("connect", times.connect),

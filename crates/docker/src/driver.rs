@@ -256,7 +256,8 @@ fn bounds(timeouts: &Timeouts) -> Bounds {
 fn agree(version: &Version) -> Result<ApiVersion> {
     let unreadable = |error| engine_error("open", "the engine's version", error);
     let newest: ApiVersion = version.api_version.parse().map_err(unreadable)?;
-    let oldest = version.min_api_version.as_ref().map(|oldest| oldest.parse());
+    let oldest = version.min_api_version.as_ref().filter(|oldest| !oldest.is_empty());
+    let oldest = oldest.map(|oldest| oldest.parse());
     let oldest = oldest.transpose().map_err(unreadable)?;
     let engine = &version.version;
     negotiate(newest, oldest).map_err(|why| match why {

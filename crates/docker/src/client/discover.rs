@@ -1,7 +1,9 @@
 //! Which engine to use: what the caller says, then the environment, then Docker's contexts, then the
 //! sockets that engines listen on by default.
 
-use std::io;
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -13,10 +15,13 @@ use super::error::{ClientError, Result};
 /// The socket of an engine that runs as root.
 const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
 
+/// No configuration of Docker's is longer.
+const LARGEST: u64 = 16 << 20;
+
 /// What finding an engine depends on. It is a parameter so that a test can state it.
 pub(crate) struct World<'a> {
     /// An environment variable; empty counts as not set.
-    pub(crate) var: &'a dyn Fn(&str) -> Option<String>,
+    pub(crate) var: &'a dyn Fn(&str) -> Option<OsString>,
     /// Whether a path exists.
     pub(crate) exists: &'a dyn Fn(&Path) -> bool,
     /// Who is told what is wrong and goes by.
@@ -24,8 +29,15 @@ pub(crate) struct World<'a> {
 }
 
 impl World<'_> {
-    fn var(&self, name: &str) -> Option<String> {
+    fn var(&self, name: &str) -> Option<OsString> {
         (self.var)(name).filter(|value| !value.is_empty())
+    }
+
+    /// A variable that is a text. One that is none is not taken for one that is not set: another
+    /// engine would be found.
+    fn text(&self, name: &str) -> Result<Option<String>> {
+        let text = self.var(name).map(OsString::into_string).transpose();
+        text.map_err(|value| ClientError::Address(format!("{name} is not UTF-8: {value:?}")))
     }
 
     fn folder(&self) -> Option<PathBuf> {
@@ -38,7 +50,7 @@ impl World<'_> {
 /// Finds the engine's address in this process's environment.
 pub(crate) fn discover(host: Option<&str>) -> Result<Address> {
     let world = World {
-        var: &|name| std::env::var(name).ok(),
+        var: &|name| std::env::var_os(name),
         exists: &Path::exists,
         warn: &|text| tracing::warn!("{text}"),
     };
@@ -50,7 +62,7 @@ pub(crate) fn discover_in(host: Option<&str>, world: &World<'_>) -> Result<Addre
     if let Some(host) = host {
         return Address::parse(host, tls_of_environment(host, world)?);
     }
-    if let Some(host) = world.var("DOCKER_HOST") {
+    if let Some(host) = world.text("DOCKER_HOST")? {
         return Address::parse(&host, tls_of_environment(&host, world)?).map_err(
             |error| match error {
                 ClientError::Address(why) => ClientError::Address(format!("DOCKER_HOST: {why}")),
@@ -58,7 +70,7 @@ pub(crate) fn discover_in(host: Option<&str>, world: &World<'_>) -> Result<Addre
             },
         );
     }
-    let context = match world.var("DOCKER_CONTEXT") {
+    let context = match world.text("DOCKER_CONTEXT")? {
         Some(name) => Some(name),
         None => current_context(world),
     };
@@ -173,13 +185,25 @@ fn from_context(name: &str, world: &World<'_>) -> Result<Address> {
 }
 
 fn read_if_there(path: &Path) -> Result<Option<String>> {
-    match std::fs::read_to_string(path) {
+    match read(path) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => {
             Err(ClientError::Address(format!("{} cannot be read: {error}", path.display())))
         }
     }
+}
+
+fn read(path: &Path) -> io::Result<String> {
+    // Opening a pipe would wait for its writer.
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is not a file"));
+    }
+    let mut text = String::new();
+    if File::open(path)?.take(LARGEST + 1).read_to_string(&mut text)? as u64 > LARGEST {
+        return Err(io::Error::other("it is too large"));
+    }
+    Ok(text)
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -131,9 +131,9 @@ impl DockerApi for Engine {
             // An engine without it: what images share is not known then.
             Err(error) if matches!(error.status(), Some(404 | 405 | 501)) => {
                 let call = Call::get("/images/json");
-                let images =
+                let images: Option<Vec<ListedImage>> =
                     timed("list_images", self.bounds.work, call.value(&self.transport)).await?;
-                Ok(DiskUsage { layers_size: None, images })
+                Ok(DiskUsage { layers_size: None, images: images.unwrap_or_default() })
             }
             listed => listed,
         }
@@ -148,15 +148,15 @@ impl DockerApi for Engine {
         let filters = json!({ "ancestor": [image] }).to_string();
         let call = Call::get("/containers/json").query("all", "1").query("filters", &filters);
         let call = call.query("limit", "1");
-        let listed: Vec<Listed> =
+        let listed: Option<Vec<Listed>> =
             timed("needs_image", self.bounds.call, call.value(&self.transport)).await?;
-        if !listed.is_empty() {
+        if listed.is_some_and(|listed| !listed.is_empty()) {
             return Ok(Some("a container uses it"));
         }
         let call = Call::get("/images/json").query("all", "1");
-        let all: Vec<ListedImage> =
+        let all: Option<Vec<ListedImage>> =
             timed("needs_image", self.bounds.work, call.value(&self.transport)).await?;
-        let is_parent = all.iter().any(|other| other.parent_id == image);
+        let is_parent = all.iter().flatten().any(|other| other.parent_id == image);
         Ok(is_parent.then_some("another image was built on it"))
     }
 
@@ -172,8 +172,10 @@ impl DockerApi for Engine {
         }
         let created: Created =
             timed("create_container", self.bounds.work, call.value(&self.transport)).await?;
-        if created.id.is_empty() {
-            return Err(ClientError::Protocol("the answer to a create has no id".to_owned()));
+        // It is part of paths from now on.
+        if created.id.is_empty() || !created.id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            let why = format!("the answer to a create has no id: {:?}", created.id);
+            return Err(ClientError::Protocol(why));
         }
         Ok(created)
     }
@@ -233,13 +235,17 @@ impl DockerApi for Engine {
     async fn list_containers(&self, labels: &[String]) -> Result<Vec<Listed>> {
         let filters = json!({ "label": labels }).to_string();
         let call = Call::get("/containers/json").query("all", "1").query("filters", &filters);
-        timed("list_containers", self.bounds.call, call.value(&self.transport)).await
+        let found: Option<Vec<Listed>> =
+            timed("list_containers", self.bounds.call, call.value(&self.transport)).await?;
+        Ok(found.unwrap_or_default())
     }
 
     async fn list_networks(&self, labels: &[String]) -> Result<Vec<Listed>> {
         let filters = json!({ "label": labels }).to_string();
         let call = Call::get("/networks").query("filters", &filters);
-        timed("list_networks", self.bounds.call, call.value(&self.transport)).await
+        let found: Option<Vec<Listed>> =
+            timed("list_networks", self.bounds.call, call.value(&self.transport)).await?;
+        Ok(found.unwrap_or_default())
     }
 
     async fn list_volumes(&self, labels: &[String]) -> Result<Vec<Listed>> {

@@ -155,10 +155,11 @@ struct ErrorDetail {
 pub(crate) async fn read_steps(mut lines: JsonLines, mut tell: impl FnMut(Step)) -> Result<()> {
     while let Some(step) = lines.next::<Step>().await? {
         let detail = step.error_detail.as_ref().and_then(|detail| detail.message.clone());
-        if let Some(message) = detail.or_else(|| step.error.clone()) {
-            return Err(ClientError::Reported(message.trim().to_owned()));
+        let said = [detail, step.error.clone()].into_iter().flatten();
+        if let Some(message) = said.map(|it| it.trim().to_owned()).find(|it| !it.is_empty()) {
+            return Err(ClientError::Reported(message));
         }
-        if step.error_detail.is_some() {
+        if step.error_detail.is_some() || step.error.is_some() {
             return Err(ClientError::Reported("it failed without a reason".to_owned()));
         }
         tell(step);

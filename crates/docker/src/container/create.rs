@@ -143,6 +143,7 @@ impl Making {
             Ok(None) => Creation::Failed(Arc::new(core.closed_error("create")), None),
             Ok(Some(created)) => {
                 for warning in created.warnings.iter().filter(|warning| !warning.is_empty()) {
+                    let warning = warning.escape_debug();
                     tracing::warn!(container = core.name, task = core.spec.id, "{warning}");
                 }
                 self.made(created.id).await

@@ -1,5 +1,6 @@
 //! Removing images in the background, to keep all of them under a size.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use longshore_driver_api::Error;
@@ -17,12 +18,16 @@ const SAVE: Duration = Duration::from_secs(5);
 /// How often the engine is asked what is there without need, since others pull and remove too. Images
 /// that it would not remove are tried again then.
 const LOOK: Duration = Duration::from_secs(5 * 60);
+/// For how long an image that is listed after its removal is taken for one that the engine has not
+/// got rid of, and not for one that was pulled again.
+const STILL: Duration = Duration::from_secs(60);
 /// The longest pause after an engine that could not be asked.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// Keeps the images under the cache's limit, for ever.
 pub(crate) async fn clean(api: &dyn DockerApi, cache: &ImageCache) {
     list(api, cache).await;
+    let mut removed = HashMap::new();
     let (mut save_at, mut look_at) = (Instant::now() + SAVE, Instant::now() + LOOK);
     loop {
         tokio::select! {
@@ -37,7 +42,7 @@ pub(crate) async fn clean(api: &dyn DockerApi, cache: &ImageCache) {
                 list(api, cache).await;
                 look_at = Instant::now() + LOOK;
             }
-            _ = cache.wait_for_candidates() => remove_first(api, cache).await,
+            _ = cache.wait_for_candidates() => remove_first(api, cache, &mut removed).await,
         }
     }
 }
@@ -71,12 +76,22 @@ async fn list(api: &dyn DockerApi, cache: &ImageCache) {
 
 /// Removes the image that is to go first, by what the engine lists now: what was counted since the
 /// last list has layers in common with others that were not known.
-async fn remove_first(api: &dyn DockerApi, cache: &ImageCache) {
+async fn remove_first(
+    api: &dyn DockerApi,
+    cache: &ImageCache,
+    removed: &mut HashMap<String, Instant>,
+) {
     list(api, cache).await;
+    removed.retain(|_, at| at.elapsed() < STILL);
     let Some(image) = cache.candidates().into_iter().next() else { return };
     let Some(removal) = cache.begin_removal(&image.id) else { return };
-    match remove(api, &image).await {
+    let ended = match removed.contains_key(&image.id) {
+        true => Ok(Ended::Kept("it was removed, and the engine lists it all the same".to_owned())),
+        false => remove(api, &image).await,
+    };
+    match ended {
         Ok(Ended::Gone) => {
+            removed.insert(image.id.clone(), Instant::now());
             tracing::info!(id = image.id, names = image.tags.join(", "), "removed an image");
             removal.done();
             meter::image_removed();

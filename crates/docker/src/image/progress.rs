@@ -45,7 +45,7 @@ impl Progress {
             }
         }
         self.status = step.status;
-        let bytes = self.layers.values().map(|layer| layer.current).sum();
+        let bytes = self.layers.values().map(|layer| layer.current).fold(0, u64::saturating_add);
         self.rate = self.speed.at(Instant::now(), bytes);
     }
 
@@ -63,8 +63,8 @@ impl Progress {
         for layer in self.layers.values() {
             sum.layers += 1;
             sum.layers_done += u64::from(layer.done);
-            sum.bytes += layer.total;
-            sum.bytes_done += layer.current;
+            sum.bytes = sum.bytes.saturating_add(layer.total);
+            sum.bytes_done = sum.bytes_done.saturating_add(layer.current);
         }
         sum.rate = self.rate;
         sum.status.clone_from(&self.status);
@@ -119,5 +119,14 @@ mod tests {
         let sum = progress.sum();
         assert_eq!((sum.layers_done, sum.bytes_done), (3, sum.bytes));
         assert_eq!(progress.sum().status, "Pull complete");
+    }
+
+    #[test]
+    fn sizes_that_no_disk_has_are_added_up_all_the_same() {
+        let mut progress = Progress::default();
+        for layer in ["a", "b", "c"] {
+            progress.add(step(layer, "Downloading", Some((u64::MAX, u64::MAX))));
+        }
+        assert_eq!(progress.sum().bytes, u64::MAX);
     }
 }

@@ -98,7 +98,9 @@ impl ImageVolumes {
         if allowed {
             return Ok(());
         }
-        let paths: Vec<&str> = volumes.keys().map(String::as_str).collect();
+        // They are the image's words.
+        let paths: Vec<String> =
+            volumes.keys().map(|path| path.escape_debug().to_string()).collect();
         Err(Error::new(ErrorKind::ImageRejected, op)
             .message(format!(
                 "image {name}: it declares volumes ({}), and the configuration refuses such images",

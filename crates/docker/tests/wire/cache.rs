@@ -2,7 +2,7 @@
 
 use crate::stage;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -298,6 +298,39 @@ async fn what_the_engine_refuses_is_asked_once_and_the_next_goes() {
     assert_eq!(stage.world.lock().unwrap().deleted, ["a:latest", "d:latest", "sha256:d"]);
     assert_eq!(stage.driver.image_cache().unwrap().kept, 3);
     stage.driver.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_engine_that_lists_what_it_removed_is_not_asked_for_ever() {
+    let (listed, removed) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (looks, removals) = (Arc::clone(&listed), Arc::clone(&removed));
+    let engine = ScriptedEngine::usual_but(move |request| {
+        if request.is("DELETE /images/") {
+            removals.fetch_add(1, Ordering::Relaxed);
+            return Some(support::json(404, r#"{"message":"No such image"}"#));
+        }
+        if request.is("GET /images/json") {
+            return Some(support::json(200, "null"));
+        }
+        request.is("GET /system/df").then(|| {
+            looks.fetch_add(1, Ordering::Relaxed);
+            let image = |id: &str| json!({"Id": id, "Size": 30, "RepoTags": [], "Created": 1});
+            support::json(
+                200,
+                &json!({"LayersSize": 60, "Images": [image("a"), image("b")]}).to_string(),
+            )
+        })
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = stage::config(&engine, folder.path());
+    config.image_clean_max_size = Some(ByteSize(10));
+    let driver = DockerDriver::open(config).await.unwrap();
+    let kept = || driver.image_cache().unwrap().kept;
+    until("both are told as kept", async || kept() == 2).await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let (listed, removed) = (listed.load(Ordering::Relaxed), removed.load(Ordering::Relaxed));
+    assert!(listed <= 6 && removed == 2, "{listed} looks, {removed} removals");
+    driver.close().await.unwrap();
 }
 
 #[tokio::test]

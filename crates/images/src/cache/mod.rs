@@ -86,7 +86,9 @@ impl ImageCache {
     ///
     /// # Errors
     ///
-    /// As [`new`](Self::new). A missing or damaged file is none: the second value tells.
+    /// As [`new`](Self::new); `InvalidInput` if there is something at the path that is no such file,
+    /// and `PermissionDenied` if it may not be read. A missing or damaged file is no error: the second
+    /// value tells.
     pub fn open<T: AsRef<str>>(
         limit: u64,
         exempt: impl IntoIterator<Item = T>,
@@ -94,7 +96,7 @@ impl ImageCache {
     ) -> Result<(Self, Restored)> {
         let exempt = Exempt::parse(exempt)?;
         let path = path.as_ref().to_owned();
-        let (order, restored) = state::load(&path);
+        let (order, restored) = state::load(&path)?;
         let core = Core::new(limit, exempt, &order);
         // A damaged file differs from any order.
         let saved = match restored {

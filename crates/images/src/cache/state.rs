@@ -2,15 +2,20 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use longshore_driver_api::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
+use tempfile::NamedTempFile;
 
 const VERSION: u32 = 1;
 /// No list of images is longer.
 const LARGEST: u64 = 16 << 20;
 
+/// What every state file begins with. Whatever does not is somebody else's.
+const BEGIN: &[u8] = br#"{"version":"#;
+
+// The version first.
 #[derive(Serialize, Deserialize)]
 struct Document {
     version: u32,
@@ -26,36 +31,66 @@ pub enum Restored {
     Fresh,
     /// The order of so many images.
     Order(usize),
-    /// The file could not be understood, for the reason given. The order begins anew, and the
-    /// next save replaces the file.
+    /// The file is a state file, or the begin of one, that could not be understood, for the reason
+    /// given. The order begins anew, and the next save replaces the file.
     Damaged(String),
 }
 
 /// Reads the order. The caller learns of damage; it is no error, for the file only says what to
-/// remove first.
-pub(crate) fn load(path: &Path) -> (Vec<String>, Restored) {
-    match read(path) {
+/// remove first. What is no state file is one, since a save would replace it.
+pub(crate) fn load(path: &Path) -> Result<(Vec<String>, Restored)> {
+    let refused = |cause: io::Error| {
+        let kind = match cause.kind() {
+            io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
+            _ => ErrorKind::InvalidInput,
+        };
+        let message = format!("{} cannot be the state file ({cause})", path.display());
+        let error = Error::new(kind, "open image cache").message(message).because(cause);
+        error.remedy("name a file that is not there yet, or one of an image cache's own")
+    };
+    let Some(text) = bytes(path).map_err(refused)? else {
+        return Ok((Vec::new(), Restored::Fresh));
+    };
+    match read(&text) {
         Ok(document) => {
             let count = document.order.len();
-            (document.order, Restored::Order(count))
+            Ok((document.order, Restored::Order(count)))
         }
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => (Vec::new(), Restored::Fresh),
+        Err(_) if !text.starts_with(BEGIN) && !BEGIN.starts_with(&text) => {
+            Err(refused(io::Error::other("it is something else's")))
+        }
         Err(cause) => {
             tracing::warn!(path = %path.display(), %cause, "the order of images begins anew");
-            (Vec::new(), Restored::Damaged(cause.to_string()))
+            Ok((Vec::new(), Restored::Damaged(cause.to_string())))
         }
     }
 }
 
-fn read(path: &Path) -> io::Result<Document> {
-    if !fs::metadata(path)?.is_file() {
-        return Err(io::Error::other("it is not a file"));
+/// What is in the file, and a byte more than there can be of one that is too large.
+fn bytes(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    let Some(()) = check(path)? else { return Ok(None) };
+    let mut bytes = Vec::new();
+    File::open(path)?.take(LARGEST + 1).read_to_end(&mut bytes)?;
+    Ok(Some(bytes))
+}
+
+/// Whether there is a file. Opening or replacing anything else does harm: a pipe would wait for its
+/// writer, and a device is everybody's.
+fn check(path: &Path) -> io::Result<Option<()>> {
+    match fs::metadata(path) {
+        Ok(found) if found.is_file() => Ok(Some(())),
+        Ok(_) => Err(io::Error::other("it is not a file")),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Err(_) if path.is_symlink() => Err(io::Error::other("it is a link that leads nowhere")),
+        Err(_) => Ok(None),
     }
-    let mut text = String::new();
-    if File::open(path)?.take(LARGEST + 1).read_to_string(&mut text)? as u64 > LARGEST {
+}
+
+fn read(text: &[u8]) -> io::Result<Document> {
+    if text.len() as u64 > LARGEST {
         return Err(io::Error::other("it is too large"));
     }
-    let document: Document = serde_json::from_str(&text)?;
+    let document: Document = serde_json::from_slice(text)?;
     if document.version != VERSION {
         return Err(io::Error::other(format!("it is of version {}", document.version)));
     }
@@ -80,17 +115,20 @@ pub(crate) fn save(path: &Path, order: Vec<String>) -> Result<()> {
 }
 
 fn replace(path: &Path, document: &Document) -> io::Result<()> {
-    let mut new = path.as_os_str().to_owned();
-    new.push(".new");
-    let new = PathBuf::from(new);
-    if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent)?;
-    }
-    let mut file = File::create(&new)?;
+    // A link goes on leading to it.
+    let path = match check(path)? {
+        Some(()) => path.canonicalize()?,
+        None => path.to_owned(),
+    };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    let mut file = NamedTempFile::with_prefix_in(".images-", folder)?;
     file.write_all(&serde_json::to_vec(document)?)?;
     // The name must not lead to a file whose content is not on the disk yet.
-    file.sync_all()?;
-    fs::rename(&new, path)
+    file.as_file().sync_all()?;
+    file.persist(&path)?;
+    Ok(())
 }
 
 #[cfg(test)]
@@ -105,11 +143,11 @@ mod tests {
     fn an_order_is_read_as_it_was_written() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("made/images.json");
-        assert_eq!(load(&path), (Vec::new(), Restored::Fresh));
+        assert_eq!(load(&path).unwrap(), (Vec::new(), Restored::Fresh));
         for order in [ids(&["a", "b", "c"]), ids(&["c"]), Vec::new()] {
             save(&path, order.clone()).unwrap();
             let count = order.len();
-            assert_eq!(load(&path), (order, Restored::Order(count)));
+            assert_eq!(load(&path).unwrap(), (order, Restored::Order(count)));
         }
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
     }
@@ -121,14 +159,48 @@ mod tests {
         save(&path, ids(&["a", "b"])).unwrap();
         let whole = fs::read_to_string(&path).unwrap();
         let newer = whole.replace("\"version\":1", "\"version\":2");
-        for text in ["", "rubbish", "{}", &whole[..whole.len() - 3], &newer, "{\"version\":1}"] {
+        for text in ["", "{", &whole[..whole.len() - 3], &newer, "{\"version\":1}"] {
             fs::write(&path, text).unwrap();
-            let (order, restored) = load(&path);
+            let (order, restored) = load(&path).unwrap();
             assert!(order.is_empty());
             assert!(matches!(restored, Restored::Damaged(_)), "{text}: {restored:?}");
         }
         save(&path, ids(&["a"])).unwrap();
-        assert_eq!(load(&path).1, Restored::Order(1));
+        assert_eq!(load(&path).unwrap().1, Restored::Order(1));
+    }
+
+    #[test]
+    fn what_is_no_state_file_is_refused_and_left_as_it_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        for (name, text) in [("text", &b"rubbish"[..]), ("json", b"{}"), ("bytes", b"\xff\xfe")] {
+            fs::write(path(name), text).unwrap();
+            let error = load(&path(name)).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+            assert!(error.to_string().contains(name), "{error}");
+            assert_eq!(fs::read(path(name)).unwrap(), text);
+        }
+        std::os::unix::fs::symlink(path("nowhere"), path("loose")).unwrap();
+        let null = Path::new("/dev/null");
+        for there in [directory.path(), null, &path("loose")] {
+            assert!(
+                load(there).is_err() && save(there, Vec::new()).is_err(),
+                "{}",
+                there.display()
+            );
+        }
+        assert!(!fs::metadata(null).unwrap().is_file() && path("loose").is_symlink());
+    }
+
+    #[test]
+    fn a_link_to_a_state_file_stays_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let (file, link) = (directory.path().join("a/file"), directory.path().join("link"));
+        save(&file, ids(&["a"])).unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        save(&link, ids(&["b"])).unwrap();
+        assert!(link.is_symlink());
+        assert_eq!(load(&file).unwrap().0, ids(&["b"]));
     }
 
     #[test]
@@ -136,7 +208,6 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("taken");
         fs::create_dir(&path).unwrap();
-        assert!(matches!(load(&path).1, Restored::Damaged(_)));
         let error = save(&path, Vec::new()).unwrap_err();
         assert!(error.to_string().contains(&path.display().to_string()), "{error}");
     }

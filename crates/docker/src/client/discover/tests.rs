@@ -39,7 +39,7 @@ impl Host {
 
     fn find(&self, host: Option<&str>) -> Result<Address> {
         let world = World {
-            var: &|name| self.vars.get(name).cloned(),
+            var: &|name| self.vars.get(name).map(OsString::from),
             exists: &|path| {
                 self.sockets.iter().any(|p| p == path)
                     || path.starts_with(&self.home) && path.exists()
@@ -54,6 +54,33 @@ impl Host {
             Address::Unix(path) => path,
             other @ Address::Tcp { .. } => panic!("{other}"),
         }
+    }
+}
+
+#[test]
+fn a_variable_that_is_no_text_is_not_taken_for_none() {
+    use std::os::unix::ffi::OsStringExt as _;
+    for broken in ["DOCKER_HOST", "DOCKER_CONTEXT"] {
+        let value = OsString::from_vec(b"unix:///run/\xff".to_vec());
+        let world = World {
+            var: &|name| (name == broken).then(|| value.clone()),
+            exists: &|_| true,
+            warn: &|_| {},
+        };
+        let error = discover_in(None, &world).unwrap_err();
+        assert!(error.to_string().contains(&format!("{broken} is not UTF-8")), "{error}");
+    }
+}
+
+#[test]
+fn a_configuration_that_is_no_file_or_has_no_end_is_not_read() {
+    let host = Host::new().socket("/var/run/docker.sock").file(".docker/config.json", "{}");
+    let path = host.home.path().join(".docker/config.json");
+    for other in ["/dev/zero", "/dev/null"] {
+        fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink(other, &path).unwrap();
+        assert_eq!(host.unix(), Path::new("/var/run/docker.sock"));
+        assert!(host.warnings.take()[0].contains("it is not a file"));
     }
 }
 

@@ -142,7 +142,7 @@ fn client_with(address: &str, vars: &[(&str, &str)]) -> Result<Engine> {
     let mut vars: HashMap<&str, &str> = vars.iter().copied().collect();
     vars.insert("DOCKER_HOST", address);
     let world = World {
-        var: &|name| vars.get(name).map(|it| (*it).to_owned()),
+        var: &|name| vars.get(name).map(|it| (*it).into()),
         exists: &Path::exists,
         warn: &|text| panic!("{text}"),
     };
