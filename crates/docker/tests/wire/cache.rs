@@ -62,6 +62,8 @@ struct World {
     layers: u64,
     deleted: Vec<String>,
     listed: usize,
+    /// Whether it fails at listing them.
+    is_hidden: bool,
 }
 
 impl World {
@@ -114,6 +116,9 @@ fn answer(world: &Mutex<World>, request: &Request) -> Option<Script> {
     let path = request.line.split_once(' ')?.1.to_owned();
     let name = || path.split_once("/images/").map(|(_, name)| name.to_owned()).unwrap_or_default();
     if request.is("GET /system/df") {
+        if world.is_hidden {
+            return Some(support::json(500, r#"{"message":"not yet"}"#));
+        }
         world.listed += 1;
         let usage = json!({"LayersSize": world.layers, "Images": world.list()});
         return Some(support::json(200, &usage.to_string()));
@@ -264,10 +269,13 @@ async fn an_image_in_use_goes_when_its_last_container_is_closed() {
 #[tokio::test]
 async fn a_container_that_is_refused_its_image_takes_it_from_nobody() {
     let folder = tempfile::tempdir().unwrap();
-    let (world, state) = (world(vec![image("a")]), folder.path().join("s"));
+    let (mut world, state) = (world(vec![image("a")]), folder.path().join("s"));
+    // Until somebody has it, it could go.
+    world.is_hidden = true;
     let stage = Stage::with(ImageVolumes::Refuse, world, 1, folder.path(), &state).await;
     let user = stage.container("a").await;
     stage.world.lock().unwrap().images[0].volumes = true;
+    stage.world.lock().unwrap().is_hidden = false;
     let task = Task::new(TaskSpec::builder("a").build().unwrap());
     let refused = stage.driver.container(task).unwrap();
     for _ in 0..2 {
