@@ -14,19 +14,17 @@ use crate::failure::Failure;
 pub(crate) struct Signals(mpsc::UnboundedReceiver<Signal>);
 
 impl Signals {
-    /// Catches them: from here on none of them ends the process by itself. One that is ignored stays
-    /// so, since whoever started this asks for just that: nohup(1) of `SIGHUP`, and a shell of `SIGINT`
-    /// and `SIGQUIT` for what a script runs in the background.
+    /// Catches them: from here on none of them ends the process by itself. `SIGHUP` stays ignored
+    /// where it is, since nohup(1) asks for just that. `SIGINT` and `SIGQUIT` are caught where a shell
+    /// ignores them for its background jobs, too: whoever sends them there means this process.
     pub(crate) fn catch() -> Result<Self, Failure> {
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
         let (sender, receiver) = mpsc::unbounded_channel();
-        let kinds = [
-            SignalKind::interrupt(),
-            SignalKind::terminate(),
-            SignalKind::quit(),
-            SignalKind::hangup(),
-        ];
-        for kind in kinds.into_iter().filter(|kind| !ignores(&status, kind.as_raw_value())) {
+        let mut kinds = vec![SignalKind::interrupt(), SignalKind::terminate(), SignalKind::quit()];
+        if !ignores_hangup(&status) {
+            kinds.push(SignalKind::hangup());
+        }
+        for kind in kinds {
             forward(kind, sender.clone()).map_err(|error| Failure::io("catch signals", &error))?;
         }
         Ok(Self(receiver))
@@ -67,11 +65,11 @@ fn forward(kind: SignalKind, to: mpsc::UnboundedSender<Signal>) -> io::Result<()
     Ok(())
 }
 
-/// Whether a process ignores a signal, by its `/proc/PID/status`.
-fn ignores(status: &str, number: i32) -> bool {
+/// Whether a process ignores `SIGHUP`, by its `/proc/PID/status`.
+fn ignores_hangup(status: &str) -> bool {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
-        .is_some_and(|mask| mask >> (number - 1) & 1 == 1)
+        .is_some_and(|mask| mask & 1 == 1)
 }
 
 #[cfg(test)]
@@ -79,10 +77,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_ignored_signal_is_seen() {
-        let ignored = "Name:\tx\nSigIgn:\t0000000000001003\nSigCgt:\t0\n";
-        assert!(ignores(ignored, 1) && ignores(ignored, 2) && !ignores(ignored, 3));
-        assert!(!ignores("SigIgn:\t0000000000001000\n", 1));
-        assert!(!ignores("", 1));
+    fn an_ignored_hangup_is_seen() {
+        assert!(ignores_hangup("Name:\tx\nSigIgn:\t0000000000001001\nSigCgt:\t0\n"));
+        assert!(!ignores_hangup("SigIgn:\t0000000000001000\n"));
+        assert!(!ignores_hangup(""));
     }
 }
