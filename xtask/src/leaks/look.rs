@@ -157,7 +157,7 @@ pub(super) fn monitors(processes: &[process::Process], root: &Path) -> Vec<Strin
     ours.map(describe).collect()
 }
 
-/// What tests started and left: this process adopts it, once [`adopt`] has been called. One of them
+/// What tests started and left: this process adopts it, once `adopt` has been called. One of them
 /// may be the engine.
 pub(super) fn children(engine: Option<i32>) -> Result<Vec<String>> {
     let own = rustix::process::getpid().as_raw_pid();
@@ -172,14 +172,9 @@ fn describe(process: &process::Process) -> String {
     format!("{} {}", process.pid, process.command)
 }
 
-/// Makes this process the parent of every orphan among its descendants, so that none is missed.
-pub(crate) fn adopt() -> Result<()> {
-    let own = rustix::process::getpid();
-    rustix::process::set_child_subreaper(Some(own)).context("become a subreaper")
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::adopt::adopt;
     use super::*;
     use std::time::Duration;
 

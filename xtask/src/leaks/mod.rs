@@ -2,6 +2,7 @@
 //!
 //! Images are not counted: the test images are made once and stay on purpose.
 
+mod adopt;
 mod command;
 mod look;
 
@@ -17,8 +18,8 @@ use crate::cgroups;
 use crate::engine::{Engine, OWN_NETWORKS, Private, process};
 use crate::workspace::Workspace;
 
+pub(crate) use adopt::adopt;
 pub(crate) use command::run;
-pub(crate) use look::adopt;
 
 /// Engines and the kernel finish removals after they have answered.
 const SETTLE: Duration = Duration::from_secs(15);
