@@ -193,6 +193,7 @@ fn failed(id: Pid, error: io::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{BufRead as _, BufReader};
     use std::os::unix::process::CommandExt as _;
     use std::process::{Child, Command, Stdio};
 
@@ -203,6 +204,17 @@ mod tests {
         command.args(["-c", script]).stdin(Stdio::null()).stdout(Stdio::piped());
         command.process_group(0);
         command.spawn().unwrap()
+    }
+
+    /// A shell that leads a session of its own, and its child, whose id it has written. Nothing of them
+    /// holds this test's stderr.
+    fn session_of(script: &str) -> (Child, Pid) {
+        let mut command = Command::new("setsid");
+        command.args(["sh", "-c", script]).stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut child = command.stderr(Stdio::null()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        (child, Pid::from_raw(line.trim().parse().unwrap()).unwrap())
     }
 
     #[test]
@@ -228,16 +240,7 @@ mod tests {
 
     #[test]
     fn what_a_dead_process_leaves_in_its_session_is_killed() {
-        use std::io::{BufRead as _, BufReader};
-        let mut child = Command::new("setsid")
-            .args(["sh", "-c", "sleep 600 & echo $!"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let left = Pid::from_raw(line.trim().parse().unwrap()).unwrap();
+        let (mut child, left) = session_of("sleep 600 & echo $!");
         // Dead, and its parent has not noticed: the kernel says of it that it is in no container.
         let leader = i32::try_from(child.id()).unwrap();
         let others: Belongs = |id, leader| Ok(id.as_raw_nonzero().to_string() != leader);
@@ -251,17 +254,7 @@ mod tests {
 
     #[test]
     fn a_process_is_killed_with_its_session() {
-        use std::io::{BufRead as _, BufReader};
-        // The child leads a session of its own, and its own child outlives it.
-        let mut child = Command::new("setsid")
-            .args(["sh", "-c", "sleep 600 & echo $!; wait"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let grandchild = Pid::from_raw(line.trim().parse().unwrap()).unwrap();
+        let (mut child, grandchild) = session_of("sleep 600 & echo $!; wait");
         assert_eq!(session(grandchild), i32::try_from(child.id()).ok());
         let process =
             ContainerProcess::open_if(child.id(), "any", |_, _| Ok(true)).unwrap().unwrap();

@@ -1,5 +1,5 @@
-//! The labels of a thing: those that are ours. The values of all others are passed
-//! over, whatever their length.
+//! The labels of a thing: those that are ours. The values of all others are passed over, whatever
+//! their length.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
