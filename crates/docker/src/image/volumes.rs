@@ -153,6 +153,13 @@ mod tests {
     }
 
     #[test]
+    fn what_an_image_names_its_volumes_is_no_line_of_ours() {
+        let error =
+            check(&ImageVolumes::Refuse, "x", &["/a\u{1b}[31m\nb"]).unwrap_err().to_string();
+        assert!(error.contains(r"/a\u{1b}[31m\nb") && !error.contains('\n'), "{error}");
+    }
+
+    #[test]
     fn an_image_with_volumes_is_refused_by_its_name_with_what_to_do() {
         let name = "docker.io/library/x:1";
         let only = |image: &str| ImageVolumes::Only(vec![image.to_owned()]);

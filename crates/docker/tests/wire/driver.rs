@@ -8,7 +8,7 @@ use crate::stage::{self, Stage};
 use crate::support::{self, ScriptedEngine, Step, json, usual, waited};
 use longshore_docker::{DockerConfig, DockerDriver};
 use longshore_driver_api::{
-    Driver, DriverExt as _, ErrorKind, Outcome, PullPolicy, Task, TaskSpec,
+    Driver, DriverExt as _, ErrorKind, Outcome, PullPolicy, ReapOptions, Task, TaskSpec,
 };
 
 #[tokio::test]
@@ -214,4 +214,22 @@ async fn values_of_the_environment_appear_in_no_error() {
     let container = stage.driver.container(Task::new(spec)).unwrap();
     let error = container.create().await.unwrap_err();
     assert!(!format!("{error} {error:?} {container:?}").contains("hunter2"));
+}
+
+#[tokio::test]
+async fn an_oldest_version_of_nothing_and_lists_that_are_null_are_none() {
+    let engine = ScriptedEngine::start(|request| {
+        if request.is("GET /version") {
+            let version = r#"{"Version":"20.10.24","ApiVersion":"1.41","MinAPIVersion":"","Os":"linux","Arch":"amd64"}"#;
+            return json(200, version);
+        }
+        let list = request.is("GET /containers/json") || request.is("GET /networks");
+        if list { json(200, "null") } else { usual(request) }
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let driver = DockerDriver::open(stage::config(&engine, folder.path())).await.unwrap();
+    let report = driver.reap(ReapOptions::new()).await.unwrap();
+    assert!(report.removed.is_empty() && report.kept == 0, "{report:?}");
+    assert!(engine.count("GET /containers/json") > 0 && engine.count("GET /networks") > 0);
+    driver.close().await.unwrap();
 }

@@ -86,6 +86,8 @@ async fn a_failure_in_the_middle_is_the_engines_and_a_cut_is_a_lost_connection()
     for (line, expected) in [
         (r#"{"error":"denied"}"#, "denied"),
         (r#"{"errorDetail":{"code":1}}"#, "it failed without a reason"),
+        (r#"{"error":""}"#, "it failed without a reason"),
+        (r#"{"errorDetail":{"message":" "},"error":"denied"}"#, "denied"),
     ] {
         let engine = ScriptedEngine::start(move |_| {
             let mut script = chunked();
