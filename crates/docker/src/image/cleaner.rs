@@ -18,9 +18,9 @@ const SAVE: Duration = Duration::from_secs(5);
 /// How often the engine is asked what is there without need, since others pull and remove too. Images
 /// that it would not remove are tried again then.
 const LOOK: Duration = Duration::from_secs(5 * 60);
-/// For how long an image that is listed after its removal is taken for one that the engine has not
-/// got rid of, and not for one that was pulled again.
-const STILL: Duration = Duration::from_secs(60);
+/// For how long after the last removal of an image another one of it is followed by a pause: whether
+/// it was pulled again or the engine lists it all the same is not told.
+const AGAIN: Duration = Duration::from_secs(60);
 /// The longest pause after an engine that could not be asked.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
@@ -79,23 +79,23 @@ async fn list(api: &dyn DockerApi, cache: &ImageCache) {
 async fn remove_first(
     api: &dyn DockerApi,
     cache: &ImageCache,
-    removed: &mut HashMap<String, Instant>,
+    removed: &mut HashMap<String, (u32, Instant)>,
 ) {
     list(api, cache).await;
-    removed.retain(|_, at| at.elapsed() < STILL);
+    removed.retain(|_, (_, at)| at.elapsed() < AGAIN);
     let Some(image) = cache.candidates().into_iter().next() else { return };
     let Some(removal) = cache.begin_removal(&image.id) else { return };
-    let ended = match removed.contains_key(&image.id) {
-        true => Ok(Ended::Kept("it was removed, and the engine lists it all the same".to_owned())),
-        false => remove(api, &image).await,
-    };
-    match ended {
+    match remove(api, &image).await {
         Ok(Ended::Gone) => {
-            removed.insert(image.id.clone(), Instant::now());
             tracing::info!(id = image.id, names = image.tags.join(", "), "removed an image");
             removal.done();
             meter::image_removed();
             meter::cache(cache);
+            let times = removed.remove(&image.id).map_or(1, |(times, _)| times.saturating_add(1));
+            removed.insert(image.id, (times, Instant::now()));
+            if times > 1 {
+                sleep(pause(times)).await;
+            }
         }
         Ok(Ended::Kept(why)) => {
             tracing::info!(id = image.id, why, "an image is not removed now");

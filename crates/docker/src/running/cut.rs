@@ -103,7 +103,10 @@ async fn must_live(core: &Core, id: &str, doubt: &Doubt) -> bool {
                 doubt.set(before);
                 return container.state.running;
             }
-            Err(error) if error.is_not_found() => return false,
+            Err(error) if error.is_not_found() => {
+                doubt.set(before);
+                return false;
+            }
             Err(_) => {
                 doubt.set(true);
                 tokio::time::sleep(pause(attempt)).await;
