@@ -9,7 +9,7 @@ use std::path::Path;
 
 use longshore_driver_api::{Error, ErrorKind, Result};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 /// How often a session is looked at again for processes that were being started meanwhile.
@@ -171,7 +171,8 @@ fn belongs(id: Pid, container: &str) -> io::Result<bool> {
 /// container's any more before it is dead.
 fn has_ended(file: &OwnedFd) -> io::Result<bool> {
     let mut ends = [PollFd::new(file, PollFlags::IN)];
-    Ok(poll(&mut ends, Some(&ENDING))? > 0)
+    // A signal that this process handles interrupts it.
+    Ok(retry_on_intr(|| poll(&mut ends, Some(&ENDING)))? > 0)
 }
 
 fn signal(file: &OwnedFd) -> io::Result<()> {
@@ -217,6 +218,15 @@ mod tests {
         (child, Pid::from_raw(line.trim().parse().unwrap()).unwrap())
     }
 
+    /// Waits until a process lives no more, whether or not its parent has noticed.
+    fn ends(id: Pid) {
+        let begun = std::time::Instant::now();
+        while session(id).is_some() {
+            assert!(begun.elapsed().as_secs() < 60, "{id:?} lives");
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+    }
+
     #[test]
     fn a_process_of_another_container_is_not_touched() {
         // In the shell's place, so that nothing is left when it is killed.
@@ -243,12 +253,11 @@ mod tests {
         let (mut child, left) = session_of("sleep 600 & echo $!");
         // Dead, and its parent has not noticed: the kernel says of it that it is in no container.
         let leader = i32::try_from(child.id()).unwrap();
+        ends(Pid::from_raw(leader).unwrap());
         let others: Belongs = |id, leader| Ok(id.as_raw_nonzero().to_string() != leader);
         let process = ContainerProcess::open_if(child.id(), &leader.to_string(), others);
         process.unwrap().unwrap().kill_session().unwrap();
-        while session(left).is_some() {
-            std::thread::yield_now();
-        }
+        ends(left);
         child.wait().unwrap();
     }
 
@@ -261,9 +270,7 @@ mod tests {
         process.kill_session().unwrap();
         assert!(!child.wait().unwrap().success());
         // It was killed; that it has gone is not waited for.
-        while session(grandchild).is_some() {
-            std::thread::yield_now();
-        }
+        ends(grandchild);
         process.kill_session().unwrap();
     }
 
