@@ -1,16 +1,22 @@
 //! The file that keeps the order of use over a restart.
 
-use std::fs::{self, File};
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File, Metadata, Permissions};
 use std::io::{self, Read, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use longshore_driver_api::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
-use tempfile::NamedTempFile;
+use tempfile::Builder;
 
 const VERSION: u32 = 1;
 /// No list of images is longer.
 const LARGEST: u64 = 16 << 20;
+
+/// How many letters and digits a new file's name ends with until it takes the place of the former.
+const RANDOM: usize = 6;
 
 /// What every state file begins with. Whatever does not is somebody else's.
 const BEGIN: &[u8] = br#"{"version":"#;
@@ -53,6 +59,7 @@ pub(crate) fn load(path: &Path) -> Result<(Vec<String>, Restored)> {
     };
     match read(&text) {
         Ok(document) => {
+            tidy(path);
             let count = document.order.len();
             Ok((document.order, Restored::Order(count)))
         }
@@ -68,7 +75,7 @@ pub(crate) fn load(path: &Path) -> Result<(Vec<String>, Restored)> {
 
 /// What is in the file, and a byte more than there can be of one that is too large.
 fn bytes(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    let Some(()) = check(path)? else { return Ok(None) };
+    let Some(_) = check(path)? else { return Ok(None) };
     let mut bytes = Vec::new();
     File::open(path)?.take(LARGEST + 1).read_to_end(&mut bytes)?;
     Ok(Some(bytes))
@@ -76,9 +83,9 @@ fn bytes(path: &Path) -> io::Result<Option<Vec<u8>>> {
 
 /// Whether there is a file. Opening or replacing anything else does harm: a pipe would wait for its
 /// writer, and a device is everybody's.
-fn check(path: &Path) -> io::Result<Option<()>> {
+fn check(path: &Path) -> io::Result<Option<Metadata>> {
     match fs::metadata(path) {
-        Ok(found) if found.is_file() => Ok(Some(())),
+        Ok(found) if found.is_file() => Ok(Some(found)),
         Ok(_) => Err(io::Error::other("it is not a file")),
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         Err(_) if path.is_symlink() => Err(io::Error::other("it is a link that leads nowhere")),
@@ -115,20 +122,48 @@ pub(crate) fn save(path: &Path, order: Vec<String>) -> Result<()> {
 }
 
 fn replace(path: &Path, document: &Document) -> io::Result<()> {
+    let present = check(path)?;
     // A link goes on leading to it.
-    let path = match check(path)? {
-        Some(()) => path.canonicalize()?,
-        None => path.to_owned(),
-    };
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new("."));
+    let path = if present.is_some() { path.canonicalize()? } else { path.to_owned() };
+    let (folder, prefix) = beside(&path);
     fs::create_dir_all(folder)?;
-    let mut file = NamedTempFile::with_prefix_in(".images-", folder)?;
+    // As any new file, within what the umask allows.
+    let mut new = Builder::new();
+    new.prefix(&prefix).rand_bytes(RANDOM).permissions(Permissions::from_mode(0o666));
+    let mut file = new.tempfile_in(folder)?;
+    if let Some(present) = present {
+        file.as_file().set_permissions(present.permissions())?;
+    }
     file.write_all(&serde_json::to_vec(document)?)?;
     // The name must not lead to a file whose content is not on the disk yet.
     file.as_file().sync_all()?;
     file.persist(&path)?;
     Ok(())
+}
+
+/// The folder of a file, and how the name of a new one begins there until it takes the file's place.
+fn beside(path: &Path) -> (&Path, OsString) {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let mut prefix = OsString::from(".");
+    prefix.push(path.file_name().unwrap_or_default());
+    prefix.push("-");
+    (folder.unwrap_or(Path::new(".")), prefix)
+}
+
+/// Removes what a process that died while it saved has left. It does no harm but to be there, so what
+/// cannot be removed stays.
+fn tidy(path: &Path) {
+    let Ok(path) = path.canonicalize() else { return };
+    let (folder, prefix) = beside(&path);
+    let left = |name: &OsStr| {
+        let random = name.as_bytes().strip_prefix(prefix.as_bytes());
+        random.is_some_and(|it| it.len() == RANDOM && it.iter().all(u8::is_ascii_alphanumeric))
+    };
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if left(&entry.file_name()) && entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 #[cfg(test)]
@@ -201,6 +236,38 @@ mod tests {
         save(&link, ids(&["b"])).unwrap();
         assert!(link.is_symlink());
         assert_eq!(load(&file).unwrap().0, ids(&["b"]));
+    }
+
+    #[test]
+    fn a_state_file_keeps_who_may_read_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("images.json");
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        fs::write(directory.path().join("any"), "").unwrap();
+        save(&path, ids(&["a"])).unwrap();
+        assert_eq!(mode(&path), mode(&directory.path().join("any")));
+        for wanted in [0o640, 0o604, 0o666] {
+            fs::set_permissions(&path, Permissions::from_mode(wanted)).unwrap();
+            save(&path, ids(&["b"])).unwrap();
+            assert_eq!(mode(&path), wanted);
+        }
+    }
+
+    #[test]
+    fn what_a_save_that_was_killed_has_left_is_removed() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        save(&path("images.json"), ids(&["a"])).unwrap();
+        for name in [".images.json-aB3dE6", ".images.json-longer0", ".images.json", ".other-aB3dE6"]
+        {
+            fs::write(path(name), "{").unwrap();
+        }
+        load(&path("images.json")).unwrap();
+        let names = fs::read_dir(directory.path()).unwrap();
+        let mut names: Vec<OsString> = names.map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        let left = [".images.json", ".images.json-longer0", ".other-aB3dE6", "images.json"];
+        assert_eq!(names, left);
     }
 
     #[test]
