@@ -117,8 +117,10 @@ impl Play {
             lengths: self.exec.lengths(),
             all: wrote_all,
             must_be_whole: wrote_all && !streams,
-            // Nothing tells the end of its streams from a cut between two frames.
-            unseen_cut: streams && is_past_head(self.case.fault),
+            // Nothing tells the end of its streams from a cut between two frames. Silence is told.
+            unseen_cut: streams
+                && is_past_head(self.case.fault)
+                && !matches!(self.case.fault, Fault::StallAt(_)),
         };
         let mut problems = Vec::new();
         check_output(&wrote, &exit, &captured, &mut problems);
