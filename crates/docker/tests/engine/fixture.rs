@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use longshore_conformance::{Fixture, Hosting, Lend, Orphan, Scene};
@@ -103,6 +104,10 @@ pub(crate) fn config(application: &str, run_dir: &std::path::Path) -> DockerConf
     config.run_dir = Some(run_dir.to_owned());
     // The tests ask for it where they want it.
     config.reap_on_open = false;
+    if std::env::var_os("LONGSHORE_SOAK").is_some_and(|soak| soak == "1") {
+        // With a hundred tasks at once an engine may be slow and not dead. The cases have their bounds.
+        config.timeouts.call = Duration::from_secs(150);
+    }
     config
 }
 
