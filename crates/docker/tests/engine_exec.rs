@@ -32,6 +32,17 @@ async fn processes(container: &str) -> Vec<String> {
     found
 }
 
+/// Those of a task that sleeps, once its init has begun it.
+async fn alone(container: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    until("the task runs", async || {
+        found = processes(container).await;
+        found.iter().any(|line| line.starts_with("/testee sleep"))
+    })
+    .await;
+    found
+}
+
 #[tokio::test]
 async fn a_cancelled_process_is_gone_with_what_it_started() {
     let fixture = fixture::Docker::new();
@@ -41,7 +52,7 @@ async fn a_cancelled_process_is_gone_with_what_it_started() {
     let container = driver.prepare(task).await.unwrap();
     let _running = container.start().await.unwrap();
     let id = container.engine_id().unwrap();
-    let alone = processes(&id).await;
+    let alone = alone(&id).await;
 
     let fork = ExecSpec::new(["/testee", "fork", "3", "--hold", "600000"]);
     let exec = container.exec(fork, TaskIo::none()).await.unwrap();
@@ -65,7 +76,7 @@ async fn one_that_is_cancelled_in_a_frozen_container_is_not_waited_for() {
     let container = driver.prepare(task).await.unwrap();
     let _running = container.start().await.unwrap();
     let id = container.engine_id().unwrap();
-    let alone = processes(&id).await;
+    let alone = alone(&id).await;
     let fork = ExecSpec::new(["/testee", "fork", "3", "--hold", "600000"]);
     let exec = container.exec(fork, TaskIo::none()).await.unwrap();
     until("it has started its children", async || processes(&id).await.len() == alone.len() + 4)
