@@ -194,7 +194,14 @@ async fn killed_in_call(setup: &Setup, step: Step, fault: Fault) -> Killed {
     soon("it asks for", proxy.reached(step, 1).boxed()).await;
     if fault == Fault::Stall {
         // Else nobody could tell when what it asked for is there, if ever.
-        soon("the engine answers", proxy.answered(step).boxed()).await;
+        let there = async {
+            tokio::select! {
+                () = proxy.answered(step) => {}
+                // A driver that hears of the end waits no more for an answer to its kill.
+                () = proxy.reached(Step::Remove, 1), if step == Step::Kill => {}
+            }
+        };
+        soon("the engine answers", there.boxed()).await;
         victim.kill().await;
         return reap(scene, format!("during {step}"), true).await;
     }
