@@ -224,10 +224,13 @@ fn is_about_storage(error: &anyhow::Error) -> bool {
 }
 
 /// All engines of a machine share one table of rules for packets. One looks whether its chains are
-/// there and then makes them, so that of two at a time one finds that the other was quicker.
+/// there and then makes or fills them, so that of two at a time one finds that the other was quicker,
+/// or has just removed them to make them anew.
 fn is_about_another_engine(error: &anyhow::Error) -> bool {
     let text = format!("{error:#}");
-    text.contains("Chain already exists") || text.contains("holding the xtables lock")
+    let theirs =
+        ["Chain already exists", "No chain/target/match by that name", "holding the xtables lock"];
+    theirs.iter().any(|words| text.contains(words))
 }
 
 #[cfg(test)]
@@ -243,6 +246,12 @@ mod tests {
                 "docker20 ended at once (exit status: 1): failed to start daemon: Error initializing \
                  network controller: error obtaining controller instance: failed to create NAT chain \
                  DOCKER: iptables failed: iptables -t nat -N DOCKER: iptables: Chain already exists.",
+                true,
+            ),
+            (
+                "unable to add return rule in DOCKER-ISOLATION-STAGE-2 chain:  (iptables failed: iptables \
+                 --wait -A DOCKER-ISOLATION-STAGE-2 -j RETURN: iptables: No chain/target/match by that \
+                 name.",
                 true,
             ),
             ("Another app is currently holding the xtables lock; still 9s 0us time ahead", true),
