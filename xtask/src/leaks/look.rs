@@ -148,22 +148,29 @@ fn shims_of<'a>(
 /// minutes after that has ended, by Podman's own order, whatever became of the container.
 pub(super) fn monitors(processes: &[process::Process], root: &Path) -> Vec<String> {
     let ours = processes.iter().filter(|process| {
-        let mut words = process.command.split(' ');
         process.state != 'Z'
-            && words.next().is_some_and(|program| program.ends_with("conmon"))
-            && words.any(|word| Path::new(word).starts_with(root))
+            && is_monitor(process, root)
             && (has_work(processes, process) || !process.command.contains(" --exit-delay "))
     });
     ours.map(describe).collect()
 }
 
+fn is_monitor(process: &process::Process, root: &Path) -> bool {
+    let mut words = process.command.split(' ');
+    words.next().is_some_and(|program| program.ends_with("conmon"))
+        && words.any(|word| Path::new(word).starts_with(root))
+}
+
 /// What tests started and left: this process adopts it, once `adopt` has been called. One of them
-/// may be the engine.
-pub(super) fn children(engine: Option<i32>) -> Result<Vec<String>> {
+/// may be the engine, and those of an engine that keeps its containers at `root` are its `monitors`.
+pub(super) fn children(engine: Option<i32>, root: Option<&Path>) -> Result<Vec<String>> {
     let own = rustix::process::getpid().as_raw_pid();
     let processes = process::all()?.into_iter();
     let ours = processes.filter(|process| {
-        process.parent == own && process.state != 'Z' && Some(process.pid) != engine
+        process.parent == own
+            && process.state != 'Z'
+            && Some(process.pid) != engine
+            && !root.is_some_and(|root| is_monitor(process, root))
     });
     Ok(ours.map(|process| describe(&process)).collect())
 }
@@ -323,8 +330,22 @@ mod tests {
         let pid: i32 = String::from_utf8(output.stdout).unwrap().trim().parse().unwrap();
         // Other tests' children come and go meanwhile.
         let is_among = |found: Vec<String>| found.contains(&format!("{pid} sleep 321"));
-        let (found, excepted) = (children(None).unwrap(), children(Some(pid)).unwrap());
+        let (found, excepted) = (children(None, None).unwrap(), children(Some(pid), None).unwrap());
         process::end(pid, Duration::ZERO).unwrap();
         assert!(is_among(found) && !is_among(excepted));
+    }
+
+    #[test]
+    fn a_shim_that_podman_leaves_to_whoever_adopts_it_is_counted_as_one() {
+        let mut command = std::process::Command::new("sh");
+        std::os::unix::process::CommandExt::arg0(&mut command, "/usr/bin/conmon");
+        command.args(["-c", "read line", "/data/0f"]).stdin(std::process::Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let line = format!("{} /usr/bin/conmon -c read line /data/0f", child.id());
+        let is_among = |root| children(None, Some(Path::new(root))).unwrap().contains(&line);
+        let (elsewhere, here) = (is_among("/elsewhere"), is_among("/data"));
+        drop(child.stdin.take());
+        child.wait().unwrap();
+        assert!(elsewhere && !here);
     }
 }

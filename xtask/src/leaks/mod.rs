@@ -75,7 +75,7 @@ impl Scope {
         snapshot.add("volume", engine.volumes()?);
         // The engine itself is no leak; it may have been started again meanwhile.
         let daemon = self.private.as_ref().and_then(Private::daemon);
-        snapshot.add("process", look::children(daemon)?);
+        snapshot.add("process", look::children(daemon, self.root.as_deref())?);
         for lease in look::leases(&look::run_directory())? {
             if lease.is_alive {
                 snapshot.alive.insert(lease.line.clone());
