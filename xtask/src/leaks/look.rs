@@ -145,12 +145,17 @@ fn shims_of<'a>(
 }
 
 /// Podman's shims: each names the folder of its container. That of a further process stays for five
-/// minutes after that has ended, by Podman's own order, whatever became of the container.
+/// minutes after that has ended, by Podman's own order, whatever became of the container: it waits in a
+/// copy of itself, which tidies up then.
 pub(super) fn monitors(processes: &[process::Process], root: &Path) -> Vec<String> {
+    let has_more = |shim: &process::Process| {
+        let mut of = processes.iter().filter(|it| it.parent == shim.pid && it.state != 'Z');
+        of.any(|process| process.command != shim.command)
+    };
     let ours = processes.iter().filter(|process| {
         process.state != 'Z'
             && is_monitor(process, root)
-            && (has_work(processes, process) || !process.command.contains(" --exit-delay "))
+            && (has_more(process) || !process.command.contains(" --exit-delay "))
     });
     ours.map(describe).collect()
 }
@@ -281,6 +286,7 @@ mod tests {
             state: 'S',
             command: "sleep 9".to_owned(),
         });
+        processes.push(process::Process { parent: 2, ..shim(5, delay) });
         let found = monitors(&processes, root);
         let pids: Vec<_> = found.iter().filter_map(|line| line.split(' ').next()).collect();
         assert_eq!(pids, ["1", "3"]);
