@@ -1,8 +1,8 @@
 //! What a scripted engine tells by itself: ends, kills for want of memory, health; and that nothing
 //! depends on it.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use crate::stage::Stage;
@@ -30,34 +30,29 @@ fn stream_of(labels: &str, events: Vec<Step>) -> Script {
     script
 }
 
-/// A stream that ends at once.
-fn ends() -> Script {
-    let mut script = chunked();
-    script.push(Step::Send(b"0\r\n\r\n".to_vec()));
-    script
-}
-
-/// An engine whose stream of events ends at once until the task was started. Then it tells
-/// `events`, each stream the next of them. A wait is not answered for a long time.
+/// An engine that answers for its stream of events once the task was started: no stream stands before
+/// that, so that there is no gap but those of the test. Then it tells `events`, each stream the next
+/// of them. A wait is not answered for a long time.
 async fn stage(
     events: Vec<Script>,
     special: impl Fn(&Request) -> Option<Script> + Send + Sync + 'static,
 ) -> Stage {
-    let started = Arc::new(AtomicUsize::new(0));
+    let started = Arc::new(Notify::new());
     let streams = AtomicUsize::new(0);
     let special = move |request: &Request| {
         if let Some(script) = special(request) {
             return Some(script);
         }
         if request.is("POST /containers/c1/start") {
-            started.fetch_add(1, Ordering::SeqCst);
+            started.notify_one();
         }
         if request.is("GET /events") {
-            if started.load(Ordering::SeqCst) == 0 {
-                return Some(ends());
-            }
             let next = streams.fetch_add(1, Ordering::SeqCst);
-            return Some(events.get(next).cloned().unwrap_or_else(quiet));
+            let mut script = events.get(next).cloned().unwrap_or_else(quiet);
+            if next == 0 {
+                script.insert(0, Step::Until(Arc::clone(&started)));
+            }
+            return Some(script);
         }
         if request.is("POST /containers/c1/wait") {
             return Some(waited(Duration::from_secs(20), 9));
@@ -191,18 +186,23 @@ fn says(status: &str) -> Script {
 
 #[tokio::test]
 async fn a_start_waits_for_health_by_what_is_told_and_looks_once() {
+    let looked = Arc::new(Notify::new());
     let events = vec![
+        Step::Until(Arc::clone(&looked)),
         event(6, "health_status: healthy", ""),
         Step::Pause(Duration::from_millis(100)),
         event(7, "die", r#""exitCode":"0""#),
     ];
-    let stage = stage(vec![stream(events)], |request| {
-        request.is("GET /containers/c1/json").then(|| says("starting"))
+    let stage = stage(vec![stream(events)], move |request| {
+        request.is("GET /containers/c1/json").then(|| {
+            looked.notify_one();
+            says("starting")
+        })
     })
     .await;
     let exit = run(&stage, with_health(Duration::from_secs(10))).await.unwrap();
     assert!(exit.is_success(), "{exit:?}");
-    assert!(stage.engine.count("GET /containers/c1/json") <= 1);
+    assert_eq!(stage.engine.count("GET /containers/c1/json"), 1);
     let seen = stage.engine.seen();
     let made = seen.iter().find(|request| request.is("POST /containers/create")).unwrap();
     let body: serde_json::Value = serde_json::from_slice(&made.body).unwrap();
@@ -301,22 +301,7 @@ async fn what_the_last_failed_check_wrote_is_in_the_error() {
 
 #[tokio::test]
 async fn a_task_that_was_told_to_be_unhealthy_is_so_whatever_is_answered_then() {
-    const SOON: Duration = Duration::from_millis(300);
     let unhealthy = || event(6, "health_status: unhealthy", "");
-    // It starts until it is told: a gap can have it looked at more than once before.
-    let after = |answer: fn() -> Script| {
-        let (started, telling) = (AtomicUsize::new(0), OnceLock::new());
-        move |request: &Request| {
-            if request.is("POST /containers/c1/start") {
-                started.store(1, Ordering::SeqCst);
-            } else if request.is("GET /events") && started.load(Ordering::SeqCst) > 0 {
-                telling.get_or_init(Instant::now);
-            }
-            let is_told = telling.get().is_some_and(|at| at.elapsed() >= SOON);
-            let looked = request.is("GET /containers/c1/json");
-            looked.then(|| if is_told { answer() } else { says("starting") })
-        }
-    };
     let answers: [fn() -> Script; 3] = [
         || json(404, r#"{"message":"no such container"}"#),
         || json(200, r#"{"Id":"c1","State":{"Running":true,"Health":null}}"#),
@@ -324,8 +309,16 @@ async fn a_task_that_was_told_to_be_unhealthy_is_so_whatever_is_answered_then() 
     ];
     for (answer, end) in answers.into_iter().zip(["too often", "too often", "-1 and wrote nothing"])
     {
-        let events = stream(vec![Step::Pause(SOON), unhealthy()]);
-        let stage = stage(vec![events], after(answer)).await;
+        // It starts when it is looked at first, is told to be unhealthy then, and looked at again.
+        let (looks, looked) = (AtomicUsize::new(0), Arc::new(Notify::new()));
+        let events = stream(vec![Step::Until(Arc::clone(&looked)), unhealthy()]);
+        let stage = stage(vec![events], move |request| {
+            request.is("GET /containers/c1/json").then(|| {
+                looked.notify_one();
+                if looks.fetch_add(1, Ordering::SeqCst) == 0 { says("starting") } else { answer() }
+            })
+        })
+        .await;
         let error = run(&stage, with_health(Duration::from_secs(10))).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unhealthy, "{error}");
         assert!(error.what().ends_with(end), "{error}");
