@@ -1,11 +1,13 @@
 //! Output whose connection an engine breaks off or leaves open: what came is delivered, and what is missing is said.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::stage::Stage;
-use crate::support::{Script, Step, frame, json, upgrade, waited};
+use crate::support::{Script, Step, chunked, event, frame, json, upgrade, waited};
 use longshore_driver_api::{Outcome, StreamEnd};
+use tokio::sync::Notify;
 
 #[tokio::test]
 async fn a_connection_that_stays_open_after_the_end_does_not_hold_the_task() {
@@ -170,4 +172,44 @@ async fn what_was_doubtful_when_the_task_ended_stays_so() {
         move |number| (number == 0).then(|| json(200, paused)),
     );
     assert_eq!(end.await, StreamEnd::Cut);
+}
+
+#[tokio::test]
+async fn a_container_that_has_gone_leaves_no_doubt_whatever_was_answered_before() {
+    let (attaches, looks) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let (started, gone) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let stage = Stage::brief(move |request| {
+        if request.is("POST /containers/c1/start") {
+            started.notify_one();
+        }
+        if request.is("POST /containers/c1/wait") {
+            return Some(waited(Duration::from_secs(20), 9));
+        }
+        if request.is("GET /events") {
+            // The end is told once it is known that nothing is there any more.
+            let events = vec![
+                Step::Until(Arc::clone(&started)),
+                event(1, "start", r#""longshore.task":"t""#),
+                Step::Until(Arc::clone(&gone)),
+                Step::Pause(Duration::from_millis(600)),
+                event(7, "die", r#""exitCode":"0""#),
+                Step::Hold,
+            ];
+            return Some([chunked(), events].concat());
+        }
+        if request.is("GET /containers/c1/json") {
+            if looks.fetch_add(1, Ordering::Relaxed) == 0 {
+                return Some(json(500, r#"{"message":"boom"}"#));
+            }
+            gone.notify_one();
+            return Some(json(404, r#"{"message":"No such container: c1"}"#));
+        }
+        let is_again = request.is("POST /containers/c1/attach")
+            && attaches.fetch_add(1, Ordering::Relaxed) > 0;
+        is_again.then(|| [upgrade(b""), vec![Step::Hold]].concat())
+    })
+    .await;
+    let (exit, _) = stage.run().await;
+    assert_eq!(exit.outcome, Outcome::Code(0), "{exit:?}");
+    assert_eq!(exit.output.stdout.end, StreamEnd::Unverified, "{exit:?}");
 }
