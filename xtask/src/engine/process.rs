@@ -46,14 +46,17 @@ fn parse(stat: &str, arguments: &[u8]) -> Option<Process> {
     })
 }
 
-/// Ends the process: politely, then after `grace` by force. Returns when it is gone.
+/// Ends the process: politely, then after `grace` by force; without any grace by force alone, since an
+/// engine that is asked begins at once to end its containers. Returns when it is gone.
 pub(crate) fn end(pid: i32, grace: Duration) -> Result<()> {
     let Some(target) = Pid::from_raw(pid) else {
         return Ok(());
     };
     // The errors are those of a process that has just ended.
-    let _ = kill_process(target, Signal::TERM);
-    if !wait_gone(pid, grace) {
+    if !grace.is_zero() {
+        let _ = kill_process(target, Signal::TERM);
+    }
+    if grace.is_zero() || !wait_gone(pid, grace) {
         let _ = kill_process(target, Signal::KILL);
         let gone = wait_gone(pid, Duration::from_secs(10));
         anyhow::ensure!(gone, "process {pid} survives SIGKILL");
@@ -88,16 +91,32 @@ mod tests {
         assert_eq!(parse("", b""), None);
     }
 
-    #[test]
-    fn a_process_that_ignores_sigterm_is_ended_by_force() {
+    /// A shell that has set this trap for `SIGTERM`; what it writes then comes after "ready".
+    fn trapping(what: &str) -> std::process::Child {
+        let script = format!("trap '{what}' TERM; echo ready; while :; do :; done");
         let mut child = std::process::Command::new("sh")
-            .args(["-c", "trap '' TERM; echo ready; while :; do sleep 0.05; done"])
+            .args(["-c", &script])
             .stdout(std::process::Stdio::piped())
             .spawn()
             .unwrap();
         let mut ready = [0; 6];
         std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut ready).unwrap();
+        child
+    }
+
+    #[test]
+    fn a_process_that_ignores_sigterm_is_ended_by_force() {
+        let mut child = trapping("");
         end(i32::try_from(child.id()).unwrap(), Duration::from_millis(100)).unwrap();
+        let status = child.wait().unwrap();
+        assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(9));
+    }
+
+    #[test]
+    fn without_grace_a_process_is_not_asked() {
+        // It would end at once, of itself.
+        let mut child = trapping("exit 3");
+        end(i32::try_from(child.id()).unwrap(), Duration::ZERO).unwrap();
         let status = child.wait().unwrap();
         assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(9));
     }
