@@ -44,6 +44,11 @@ pub trait Driver: fmt::Debug + Send + Sync + 'static {
     /// Of all who try, at the same time or not, one gets it; should that one die too, it can be
     /// taken up again within its time. Dropping the future leaves it as it was.
     ///
+    /// One that is found frozen, by whomever, stays so, and its timeout stands still until it is let go
+    /// on ([`Container::state`](Container::state), [`Container::unfreeze`](Container::unfreeze)). One
+    /// whose container somebody has started again is [`Lost`](crate::Outcome::Lost), with all its
+    /// output: what runs there is not the task of the handle any more, and closing removes it.
+    ///
     /// # Errors
     ///
     /// `HandleUnknown` and `HandleForeign` for a handle that is not of this driver's, `OwnerAlive`

@@ -54,6 +54,12 @@ impl Moment {
     pub fn before(self, by: Duration) -> Self {
         Self(self.0.saturating_sub(by))
     }
+
+    /// How long ago it was, time that the machine slept included; nothing if it is yet to come.
+    #[must_use]
+    pub fn elapsed(self) -> Duration {
+        Self::now().0.saturating_sub(self.0)
+    }
 }
 
 /// Whether the process with this id on this host runs `program` (as [`running_program`] has it) and

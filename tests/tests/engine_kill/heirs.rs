@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use longshore_docker::DockerDriver;
-use longshore_driver_api::{Driver, ErrorKind, Handle, Missing, ReapOptions, Recovered, TaskIo};
+use longshore_driver_api::{
+    Driver, ErrorKind, Handle, Missing, Outcome, ReapOptions, Recovered, TaskIo,
+};
 use longshore_testee::{STDOUT, pattern};
 use longshore_tests::{Fault, FaultProxy, Scene, Script, Setup, Step, Victim};
 
@@ -110,5 +112,38 @@ async fn an_heir_that_is_killed_in_the_middle_of_a_call_leaves_the_task_as_it_wa
         next.kill().await;
     }
     inherit(&scene, &driver, &handle).await;
+    driver.close().await.expect("it has nothing");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_task_that_a_stranger_has_started_again_meanwhile_is_lost_and_not_mixed_up_with_the_next()
+{
+    let scene = scene(&Setup::from_env());
+    let engine = &scene.setup.engine;
+    let driver = scene.driver(false).await;
+    for runs in [true, false] {
+        let handle = orphan(&scene).await;
+        // A start within a second of the first one could not be told from it once that has ended, too.
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        let containers = engine.containers(&scene.application).await.expect("the engine answers");
+        let [id] = containers.as_slice() else { panic!("{containers:?}") };
+        let post = async |what: &str| {
+            let said = engine.call("POST", &format!("/containers/{id}/{what}"), "").await;
+            let (status, said) = said.expect("the engine answers");
+            assert_eq!(status, 204, "{what}: {said}");
+        };
+        post("restart?t=0").await;
+        if !runs {
+            post("stop?t=0").await;
+        }
+        let (io, captured) = TaskIo::captured();
+        let recovered = driver.recover(&handle, io).await.expect("nobody has it");
+        assert_eq!(recovered.lost.stdout, Missing::Unknown);
+        let exit = recovered.running.wait().await;
+        assert_eq!((&exit.outcome, exit.code), (&Outcome::Lost, None), "{exit:?}");
+        assert!(exit.output.is_incomplete() && captured.stdout().is_empty(), "{exit:?}");
+        recovered.container.close().await.expect("it is removed");
+        assert_eq!(scene.clean().await, Vec::<String>::new());
+    }
     driver.close().await.expect("it has nothing");
 }

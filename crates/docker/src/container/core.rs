@@ -125,6 +125,10 @@ struct Book {
     /// The id of the image that the task's reference led to.
     image_id: Option<String>,
     create_time: Option<Duration>,
+    /// When the making of the container that is there was asked for, if that is known.
+    asked: Option<Moment>,
+    /// From then to the answer to its start.
+    started_within: Option<Duration>,
     /// Keeps the image from the cleaner.
     image: Option<ImageHold>,
     /// Keeps other adopters and reapers from a container that was recovered.
@@ -192,6 +196,8 @@ impl Core {
                 image_time: None,
                 image_id: None,
                 create_time: None,
+                asked: None,
+                started_within: None,
                 image: None,
                 claim: None,
             }),
@@ -222,6 +228,7 @@ impl Core {
         book.network = None;
         book.options = EngineOptions::new(found.options);
         book.claim = Some(found.claim);
+        book.started_within = found.started_within;
         drop(book);
         core
     }
@@ -440,10 +447,22 @@ impl Core {
         drop(held);
     }
 
-    /// The making on the engine took so long.
-    pub(crate) fn created_in(&self, time: Duration) {
+    /// The making on the engine took so long, and was asked for then, if that is known.
+    pub(crate) fn created_in(&self, time: Duration, asked: Option<Moment>) {
         let mut book = self.book.lock();
         book.create_time = Some(time);
+        book.asked = asked;
+    }
+
+    /// The start was answered.
+    pub(crate) fn was_started(&self) {
+        let mut book = self.book.lock();
+        book.started_within = book.asked.map(Moment::elapsed);
+    }
+
+    /// Within which time after its making was asked for it was started, if that is known.
+    pub(crate) fn started_within(&self) -> Option<Duration> {
+        self.book.lock().started_within
     }
 
     /// Writes into the end of the task how long the stages before the start took, and what became
@@ -478,6 +497,8 @@ pub(crate) struct Found {
     pub(crate) options: Value,
     /// Whether its processes stand still.
     pub(crate) frozen: bool,
+    /// What [`Core::started_within`] told its first owner.
+    pub(crate) started_within: Option<Duration>,
     /// What makes it this process's.
     pub(crate) claim: Adoption,
 }

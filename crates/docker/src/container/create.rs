@@ -164,7 +164,9 @@ impl Making {
             // It is found again by the next attempt, or removed.
             return Creation::Failed(Arc::new(error), Some(self.half_made()));
         }
-        core.created_in(self.issued.elapsed());
+        // It may be what an earlier request has made.
+        let asked = self.lost.is_none().then_some(self.asked);
+        core.created_in(self.issued.elapsed(), asked);
         Creation::Done(id)
     }
 

@@ -34,6 +34,9 @@ pub(super) struct Kept {
     pub(super) frozen: Duration,
     /// Whether it was frozen.
     pub(super) held: bool,
+    /// Within which time after its making was asked for it was started, if its owner knew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) started_within: Option<Duration>,
 }
 
 impl Kept {
@@ -77,6 +80,7 @@ pub(crate) fn handle(core: &Core, id: &str) -> Result<Handle> {
         ran,
         frozen,
         held,
+        started_within: core.started_within(),
     };
     let [stdout, stderr] = core.delivered.each_ref().map(|at| at.load(Ordering::Relaxed));
     Ok(Handle::new(BACKEND, VERSION, &kept)?.at(stdout, stderr).keeping_output(keeps))

@@ -30,6 +30,7 @@ use crate::running::{Log, Resumed, Source, Waiting, resume};
 use crate::shared::Shared;
 
 const OP: &str = "recover";
+const STARTED_AGAIN: &str = "somebody has started the container again while nobody had the task: what it did before is not known";
 
 /// Takes a task up. Until everything is ready nothing is changed but the claim, which goes with the
 /// future.
@@ -54,14 +55,21 @@ pub(crate) async fn recover(
     if state.status == "created" {
         return Err(error(ErrorKind::InvalidState, &format!("container {id} never was started")));
     }
-    let clock = time::clock(&kept, state, now)?;
     let begun = time::begun(&kept, state, now)?;
     let streams =
         Streams { stdin: false, stdout: io.stdout.is_some(), stderr: io.stderr.is_some() };
     // Podman tells another one, without its options.
     let log = kept.log.as_ref().unwrap_or(&container.host_config.log_config);
-    let (source, lost) = output(shared, left, &kept, (log, state), streams).await?;
-    let wait = if state.running {
+    let is_another_run = time::is_another_run(&kept, &container)?;
+    let clock = if is_another_run { time::kept(&kept) } else { time::clock(&kept, state, now)? };
+    let (source, lost) = if is_another_run {
+        (Source::Streams(None), lost(&kept, streams, Missing::Unknown))
+    } else {
+        output(shared, left, &kept, (log, state), streams).await?
+    };
+    let wait = if is_another_run {
+        Waiting::InVain(STARTED_AGAIN)
+    } else if state.running {
         let wait = repeat("wait", || api.wait(id, WaitCondition::NotRunning)).await;
         Waiting::For(wait.map_err(|error| engine_error(OP, id, error))?)
     } else {
@@ -77,6 +85,7 @@ pub(crate) async fn recover(
         name: container.name.trim_start_matches('/').to_owned(),
         options: json!({"HostConfig": {"LogConfig": log}}),
         frozen: state.paused,
+        started_within: kept.started_within,
         claim,
     };
     let core = Core::adopted(Arc::clone(shared), kept.task, &io, image.with_default_tag(), found);
@@ -167,11 +176,7 @@ async fn output(
     streams: Streams,
 ) -> Result<(Source, Lost)> {
     let (api, id) = (&*shared.api, kept.container.as_str());
-    let lost = |missing: Missing| {
-        let of = |wanted: bool| if wanted { missing } else { Missing::NotAttached };
-        // With a terminal there is no second stream.
-        Lost::new(of(streams.stdout), of(streams.stderr && !kept.task.tty))
-    };
+    let lost = |missing| lost(kept, streams, missing);
     if streams.is_empty() {
         return Ok((Source::Streams(None), lost(Missing::NotAttached)));
     }
@@ -186,6 +191,13 @@ async fn output(
     let attached =
         if state.running { Some(attach(api, id, streams, state.paused).await?) } else { None };
     Ok((Source::Streams(attached), lost(Missing::Unknown)))
+}
+
+/// What was lost of the streams that somebody wants.
+fn lost(kept: &Kept, streams: Streams, missing: Missing) -> Lost {
+    let of = |wanted: bool| if wanted { missing } else { Missing::NotAttached };
+    // With a terminal there is no second stream.
+    Lost::new(of(streams.stdout), of(streams.stderr && !kept.task.tty))
 }
 
 /// Attaches to the streams from now on. To those of a frozen task an engine does not attach: it is

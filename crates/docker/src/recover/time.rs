@@ -10,10 +10,13 @@ use longshore_stats::Timestamp;
 use super::kept::Kept;
 use crate::client::api::DockerApi;
 use crate::client::error::ClientError;
-use crate::client::reply::State;
+use crate::client::reply::{Container, State};
 use crate::error::engine_error;
 use crate::retry::again;
 use crate::running::Clock;
+
+/// How much two clocks may differ over a time, besides a hundredth of it.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(1);
 
 /// The time on the engine's clock.
 pub(crate) async fn engine_time(api: &dyn DockerApi, op: &'static str) -> Result<Timestamp> {
@@ -67,6 +70,29 @@ pub(super) fn clock(kept: &Kept, state: &State, now: Timestamp) -> Result<Clock>
     Ok(Clock::resume(kept.task.timeout, ran, all))
 }
 
+/// The clock of a task of which no more is known than its handle says.
+pub(super) fn kept(kept: &Kept) -> Clock {
+    Clock::resume(kept.task.timeout, kept.ran, kept.ran.saturating_add(kept.frozen))
+}
+
+/// Whether somebody has started it again since its owner did, so that nothing of it is the task's any
+/// more. An engine goes on telling the end before. Where the last run has ended as well, what tells
+/// is that its start was too long after the container was made: those two and the bound are lengths
+/// of time on one clock each.
+pub(super) fn is_another_run(kept: &Kept, container: &Container) -> Result<bool> {
+    let unreadable = |error| -> Error { engine_error("recover", "the container's times", error) };
+    let state = &container.state;
+    // The year 1, where there is no end, is before all that can be told.
+    let has_ended = |text: &str| !text.is_empty() && !text.starts_with("0001-");
+    if state.running && has_ended(&state.finished_at) {
+        return Ok(true);
+    }
+    let Some(within) = kept.started_within else { return Ok(false) };
+    let made = time(&container.created).map_err(unreadable)?;
+    let started = time(&state.started_at).map_err(unreadable)?;
+    Ok(between(made, started) > within + within / 100 + CLOCKS_DIFFER)
+}
+
 #[cfg(test)]
 mod tests {
     use longshore_driver_api::TaskSpec;
@@ -85,6 +111,7 @@ mod tests {
             ran: SECOND * ran,
             frozen: SECOND * frozen,
             held,
+            started_within: None,
         }
     }
 
@@ -131,6 +158,30 @@ mod tests {
         assert!(began("2026-01-01T00:00:10.5Z", 0) <= ago(10));
         assert!(began("2026-01-01T00:00:10.5Z", 60) <= ago(60), "it had run for longer");
         assert_eq!(began("2025-12-31T23:00:00Z", 0), Moment::now().before(Duration::MAX));
+    }
+
+    #[test]
+    fn a_start_after_an_end_or_long_after_the_making_is_another_run() {
+        let started = state(false, false);
+        let made = |at: &str, within: Option<u32>, state: &State| {
+            let kept = Kept { started_within: within.map(|it| SECOND * it), ..kept(1, 0, false) };
+            let container =
+                Container { created: at.to_owned(), state: state.clone(), ..Container::default() };
+            is_another_run(&kept, &container).unwrap()
+        };
+        let long_before = "2025-12-31T22:00:00Z";
+        assert!(!made(long_before, Some(7300), &started), "it waited for two hours to be started");
+        assert!(!made(long_before, None, &started), "its owner did not know");
+        assert!(made(long_before, Some(3600), &started));
+        assert!(!made("2026-01-01T00:00:00.1Z", Some(0), &started));
+        assert!(!made("2026-01-01T01:00:00Z", Some(0), &started), "a clock was set back");
+        // While it runs, the end before tells.
+        let again = state(true, false);
+        assert!(made("2026-01-01T00:00:00.1Z", None, &again));
+        for never in ["0001-01-01T00:00:00Z", ""] {
+            let first = State { finished_at: never.to_owned(), ..again.clone() };
+            assert!(!made("2026-01-01T00:00:00.1Z", Some(0), &first));
+        }
     }
 
     #[test]

@@ -65,6 +65,8 @@ pub(crate) enum Waiting {
         /// Whether the engine surely was there all the time.
         seen: bool,
     },
+    /// Nobody will ever know, for this reason.
+    InVain(&'static str),
 }
 
 impl End {
@@ -107,6 +109,7 @@ pub(super) async fn end_of(core: &Core, id: &str, wait: Waiting, told: &Follower
         Waiting::Over { state, seen } => {
             return End { is_sure: seen, ..End::kept(&state, seen, "") };
         }
+        Waiting::InVain(why) => return End::lost(why),
     };
     let by_event = async {
         let code = told.end().await;

@@ -72,6 +72,7 @@ async fn launch(handle: &Arc<Handle>, mut id: String, io: TaskIo) -> Result<Arc<
         }
         id = another(core, &id, error).await?;
     };
+    core.was_started();
     let news = told.told();
     let running = running(id.clone());
     core.stage.send_replace(Stage::Running);

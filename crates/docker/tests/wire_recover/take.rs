@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use longshore_driver_api::{
     Driver as _, ErrorKind, LABEL_APPLICATION, LABEL_LEASE, LABEL_OWNER, LABEL_RECOVERABLE_UNTIL,
-    NotStarted, OomEvidence, Outcome, TaskIo,
+    Missing, NotStarted, OomEvidence, Outcome, TaskIo,
 };
 use serde_json::json as value;
 
@@ -95,6 +95,27 @@ async fn an_end_that_the_engine_did_not_see_is_lost() {
     let (recovered, _) = recovered(&driver, &handle(&spec(), 0)).await;
     let exit = recovered.running.wait().await;
     assert_eq!(exit.outcome, Outcome::Lost, "{exit:?}");
+    driver.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_task_that_somebody_has_started_again_is_lost_with_its_output_and_removed() {
+    let scene = Scene::new();
+    let mut again = running();
+    again["FinishedAt"] = "2041-05-06T07:08:01.5Z".into();
+    let engine = engine(scene.container(&again, &local()), |request| {
+        let log = || logs(&[frame(1, b"of both\n")]);
+        request.is("GET /containers/c1/logs").then(log)
+    });
+    let driver = scene.open(&engine).await;
+    let (recovered, captured) = recovered(&driver, &handle(&spec(), 0)).await;
+    assert_eq!(recovered.lost.stdout, Missing::Unknown);
+    let exit = recovered.running.wait().await;
+    assert_eq!((&exit.outcome, exit.code), (&Outcome::Lost, None), "{exit:?}");
+    assert!(exit.engine_error.as_deref().unwrap().contains("started the container again"));
+    assert!(exit.output.is_incomplete() && captured.stdout().is_empty(), "{exit:?}");
+    recovered.container.close().await.unwrap();
+    assert!(engine.lines().iter().any(|line| line.starts_with("DELETE")));
     driver.close().await.unwrap();
 }
 

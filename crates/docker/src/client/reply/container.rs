@@ -58,6 +58,9 @@ pub(crate) struct Container {
     /// What it was given of its host.
     #[serde(deserialize_with = "nullable")]
     pub(crate) host_config: ContainerHost,
+    /// When it was made, in RFC 3339.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) created: String,
     /// Its state.
     #[serde(deserialize_with = "nullable")]
     pub(crate) state: State,
