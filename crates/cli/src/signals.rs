@@ -9,9 +9,15 @@ use tokio::sync::mpsc;
 use crate::engine;
 use crate::failure::Failure;
 
+/// So many leave no doubt that whoever sends them does not want to wait for anything.
+const ENOUGH: u32 = 3;
+
 /// The signals that ask this process to end: Ctrl-C, `SIGTERM`, `SIGHUP` and `SIGQUIT`.
 #[derive(Debug)]
-pub(crate) struct Signals(mpsc::UnboundedReceiver<Signal>);
+pub(crate) struct Signals {
+    receiver: mpsc::UnboundedReceiver<Signal>,
+    heard: u32,
+}
 
 impl Signals {
     /// Catches them: from here on none of them ends the process by itself. `SIGHUP` stays ignored
@@ -27,22 +33,30 @@ impl Signals {
         for kind in kinds {
             forward(kind, sender.clone()).map_err(|error| Failure::io("catch signals", &error))?;
         }
-        Ok(Self(receiver))
+        Ok(Self { receiver, heard: 0 })
     }
 
     /// The signals that a test sends.
     #[cfg(test)]
     pub(crate) fn from_test() -> (mpsc::UnboundedSender<Signal>, Self) {
         let (sender, receiver) = mpsc::unbounded_channel();
-        (sender, Self(receiver))
+        (sender, Self { receiver, heard: 0 })
     }
 
     /// The next one. Dropping the future loses none.
     pub(crate) async fn next(&mut self) -> Signal {
-        match self.0.recv().await {
-            Some(signal) => signal,
+        match self.receiver.recv().await {
+            Some(signal) => {
+                self.heard = self.heard.saturating_add(1);
+                signal
+            }
             None => std::future::pending().await,
         }
+    }
+
+    /// Whether there were so many that nothing is to be waited for any more, not even a removal.
+    pub(crate) fn are_enough(&self) -> bool {
+        self.heard >= ENOUGH
     }
 
     /// Does a piece of work unless one of them comes first; the work is then dropped.

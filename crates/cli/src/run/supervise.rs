@@ -161,7 +161,7 @@ async fn on_container(
         }
     }
     tokio::select! {
-        exit = until_end(&*running, watches, signals, &mut raw, ended) => Ok(exit),
+        ended = until_end(&*running, watches, signals, &mut raw, ended) => ended,
         never = follow_size(&*running, terminal::size), if tty => never,
     }
 }
@@ -192,21 +192,22 @@ async fn tell_ports(spec: &TaskSpec, running: &dyn Running, is_raw: bool) -> Vec
     ports
 }
 
-/// Waits for the end, and brings it about once somebody asks for it or nobody reads any more.
+/// Waits for the end, and brings it about once somebody asks for it or nobody reads any more. Whoever
+/// asks for it often enough does not wait for an engine that does not answer.
 async fn until_end(
     running: &dyn Running,
     [stdout, stderr]: &[Arc<Watch>; 2],
     signals: &mut Signals,
     raw: &mut Option<Raw>,
     ended: &mut Ended,
-) -> Exit {
+) -> Result<Exit, Failure> {
     let wait = running.wait();
     tokio::pin!(wait);
     loop {
         tokio::select! {
             exit = &mut wait => {
                 tracing::debug!(outcome = ?exit.outcome, "the task has ended");
-                return exit;
+                return Ok(exit);
             }
             signal = signals.next() => match ended.interrupted {
                 None => {
@@ -214,7 +215,8 @@ async fn until_end(
                     *raw = None;
                     running.cancel();
                 }
-                Some(_) => note(format_args!("{signal}: the task is being ended already")),
+                Some(first) if signals.are_enough() => return Err(engine::cancelled(first)),
+                Some(_) => note(format_args!("{signal}: the task is being ended already{NEXT}")),
             },
             () = stdout.broken() => running.cancel(),
             () = stderr.broken() => running.cancel(),
@@ -239,13 +241,21 @@ async fn follow_size(
     }
 }
 
-/// Removes what there is. Further signals do not keep it from that.
+/// What a further signal does.
+const NEXT: &str = "; one more, and this command ends at once";
+
+/// Removes what there is. A second signal does not keep it from that; a third one does, for an engine
+/// may not answer.
 async fn clean_up(
     container: Option<&dyn Container>,
     driver: &dyn Driver,
     signals: &mut Signals,
     ended: &mut Ended,
 ) {
+    if signals.are_enough() {
+        note(LEFT);
+        return;
+    }
     let work = async {
         let removed = match container {
             Some(container) => container.close().await,
@@ -259,7 +269,11 @@ async fn clean_up(
             done = &mut work => break done,
             signal = signals.next() => {
                 ended.interrupted.get_or_insert(signal);
-                note(format_args!("{signal}: still removing what the task needed"));
+                if signals.are_enough() {
+                    note(LEFT);
+                    return;
+                }
+                note(format_args!("{signal}: still removing what the task needed{NEXT}"));
             }
         }
     };
@@ -272,6 +286,9 @@ async fn clean_up(
         ));
     }
 }
+
+const LEFT: &str =
+    "what the task needed may be left: `longshore reap` removes it, as the next command does";
 
 fn interrupted(signal: Signal, ended: &mut Ended) -> Failure {
     ended.interrupted = Some(signal);

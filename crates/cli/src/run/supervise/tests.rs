@@ -30,6 +30,17 @@ impl Rig {
         image: &str,
         meanwhile: impl AsyncFnOnce(&Engine, &UnboundedSender<Signal>),
     ) -> Ended {
+        let ended = self.until_given_up(image, meanwhile).await;
+        assert_eq!(self.engine.counts().total(), 0, "something is left");
+        ended
+    }
+
+    /// The same where something may be left.
+    async fn until_given_up(
+        &mut self,
+        image: &str,
+        meanwhile: impl AsyncFnOnce(&Engine, &UnboundedSender<Signal>),
+    ) -> Ended {
         let mut ended = Ended {
             result: Err(Failure::new("nothing was run")),
             interrupted: None,
@@ -43,7 +54,6 @@ impl Rig {
             on_driver(&self.driver, &spec, files, true, &mut self.signals, &mut ended),
             meanwhile(&self.engine, &self.sender),
         );
-        assert_eq!(self.engine.counts().total(), 0, "something is left");
         ended
     }
 }
@@ -63,13 +73,13 @@ async fn an_interrupt_ends_a_task_and_its_status_is_that_of_the_first() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn further_interrupts_do_not_stop_the_removal() {
+async fn a_second_interrupt_does_not_stop_the_removal() {
     let mut rig = Rig::new();
     rig.engine.rule(Rule::on(Op::Remove).delay(Duration::from_secs(20)));
     let ended = rig
         .run("forever", async |engine, sender| {
             engine.until(|engine| engine.counts().running == 1).await;
-            for signal in [Signal::INT, Signal::TERM, Signal::INT] {
+            for signal in [Signal::INT, Signal::TERM] {
                 sender.send(signal).unwrap();
                 tokio::time::sleep(Duration::from_secs(5)).await;
             }
@@ -77,6 +87,31 @@ async fn further_interrupts_do_not_stop_the_removal() {
         })
         .await;
     assert_eq!(ended.interrupted, Some(Signal::INT));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_third_interrupt_ends_the_command_where_the_engine_ends_or_removes_nothing() {
+    for op in [Op::Kill, Op::Remove] {
+        let mut rig = Rig::new();
+        rig.engine.rule(Rule::on(op).never_answer());
+        let begun = tokio::time::Instant::now();
+        let ended = rig
+            .until_given_up("forever", async |engine, sender| {
+                engine.until(|engine| engine.counts().running == 1).await;
+                for signal in [Signal::INT, Signal::TERM, Signal::INT] {
+                    sender.send(signal).unwrap();
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+            })
+            .await;
+        assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+        assert_eq!(ended.interrupted, Some(Signal::INT), "{op:?}");
+        if op == Op::Kill {
+            assert_eq!(ended.result.unwrap_err().code, 130);
+        } else {
+            assert_eq!(ended.result.unwrap().outcome, Outcome::Cancelled);
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]
