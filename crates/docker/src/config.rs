@@ -192,7 +192,7 @@ pub struct Timeouts {
     /// From one value to the next of a stream that never pauses, such as statistics.
     #[serde(with = "duration::text")]
     pub stream_idle: Duration,
-    /// From one step of a pull to the next.
+    /// From one step of a pull to the next, for each of its attempts.
     #[serde(with = "duration::text")]
     pub pull_idle: Duration,
     /// A whole pull, for each of those who wait for it, and a whole load of an archive.

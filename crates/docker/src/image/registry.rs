@@ -35,7 +35,14 @@ pub(super) fn pull_error(image: &ImageRef, error: ClientError) -> Error {
         ErrorKind::DiskFull => "free space where the engine keeps its data".to_owned(),
         _ => String::new(),
     };
-    let message = format!("image {}: {error}", image.canonical());
+    let what = match &error {
+        // Whether it is the engine or the registry that is silent is not known.
+        ClientError::Deadline { bound } => {
+            format!("the pull stood still for {}", humantime::format_duration(*bound))
+        }
+        other => other.to_string(),
+    };
+    let message = format!("image {}: {what}", image.canonical());
     let mut failed = Error::new(kind, "pull").message(message).because(error);
     if !remedy.is_empty() {
         failed = failed.remedy(remedy);

@@ -1,6 +1,7 @@
 //! Sending signals to a task, frozen or not.
 
 use longshore_driver_api::{Result, SentFor, SentSignal, Signal};
+use tokio_util::sync::CancellationToken;
 
 use crate::client::error::ClientError;
 use crate::container::core::Core;
@@ -51,14 +52,23 @@ async fn send(core: &Core, id: &str, signal: Signal, reason: SentFor) -> Result<
     let call = || core.shared.api.kill_container(id, &name);
     // Before the call: the end that it causes may be told before the call is answered.
     let note = SentSignal::new(signal, reason);
-    core.sent.lock().push(note);
+    let is_another = {
+        let mut sent = core.sent.lock();
+        // A kill that was not answered is sent again until it is: that is one.
+        let again = signal == Signal::KILL && reason != SentFor::Signal;
+        let is_another = !again || sent.last() != Some(&note);
+        if is_another {
+            sent.push(note);
+        }
+        is_another
+    };
     let sent = match reason {
         // What a signal of the caller's own means is not known here: it must not come twice.
         SentFor::Signal => if_unsent("kill_container", call).await,
         _ => repeat("kill_container", call).await,
     };
     // Where the answer is lost, it may have come all the same.
-    if sent.as_ref().is_err_and(|error| !error.is_answer_lost()) {
+    if is_another && sent.as_ref().is_err_and(|error| !error.is_answer_lost()) {
         let mut sent = core.sent.lock();
         if let Some(place) = sent.iter().rposition(|sent| *sent == note) {
             sent.remove(place);
@@ -84,8 +94,22 @@ pub(super) async fn kill(core: &Core, id: &str, reason: SentFor) {
     }
 }
 
+/// Asks the task to end, unless it is killed before it is known how.
+pub(super) async fn ask_to_end(
+    core: &Core,
+    id: &str,
+    reason: SentFor,
+    killed: &CancellationToken,
+) -> Result<()> {
+    let signal = stop_signal(core, id).await;
+    if killed.is_cancelled() {
+        return Ok(());
+    }
+    deliver(core, id, signal, reason).await
+}
+
 /// The signal that asks the task to end: its own, else the image's, else `SIGTERM`.
-pub(super) async fn stop_signal(core: &Core, id: &str) -> Signal {
+async fn stop_signal(core: &Core, id: &str) -> Signal {
     if let Some(signal) = core.spec.stop.signal {
         return signal;
     }

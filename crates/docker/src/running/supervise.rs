@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::clock::until;
-use super::deliver::{deliver, kill, stop_signal};
+use super::deliver::{ask_to_end, deliver, kill};
 use super::drain::drain;
 use super::end::{End, KILLED, Waiting, end_of, facts_of};
 use super::log::Log;
@@ -188,10 +188,9 @@ pub(super) async fn supervise(supervisor: Supervisor) {
                     kill_at = sooner(kill_at, core.spec.stop.grace, SentFor::Timeout);
                     // Without grace there is nothing to ask for.
                     if !core.spec.stop.grace.is_zero() {
-                        let (core, id) = (&core, &id);
+                        let (core, id, killed) = (&core, &id, &signals.hurry);
                         asked.push(Box::pin(async move {
-                            let signal = stop_signal(core, id).await;
-                            let _ = deliver(core, id, signal, SentFor::Timeout).await;
+                            let _ = ask_to_end(core, id, SentFor::Timeout, killed).await;
                         }));
                     }
                 }
@@ -205,10 +204,13 @@ pub(super) async fn supervise(supervisor: Supervisor) {
                         signals.hurry.cancel();
                         give_up.get_or_insert(Instant::now() + patience);
                     }
-                    let (core, id) = (&core, &id);
+                    let (core, id, killed) = (&core, &id, &signals.hurry);
                     asked.push(Box::pin(async move {
-                        let signal = if asks { stop_signal(core, id).await } else { Signal::KILL };
-                        let result = deliver(core, id, signal, SentFor::Stop).await;
+                        let result = if asks {
+                            ask_to_end(core, id, SentFor::Stop, killed).await
+                        } else {
+                            deliver(core, id, Signal::KILL, SentFor::Stop).await
+                        };
                         let again = !asks && result.is_err();
                         // Who asked may have gone.
                         let _ = stop.asked.send(result);

@@ -229,3 +229,36 @@ async fn a_stop_that_is_asked_for_as_the_task_ends_does_not_wait_for_its_reader(
         timeout(Duration::from_secs(10), stop).await.expect("it returns").unwrap().unwrap();
     }
 }
+
+#[tokio::test]
+async fn a_task_that_is_killed_already_is_not_asked_to_end_any_more_and_a_kill_counts_once() {
+    let (kills, dead) = (AtomicUsize::new(0), Arc::new(Notify::new()));
+    let change = |config: &mut DockerConfig| {
+        stage::brief(config);
+        config.timeouts.work = BOUND;
+        config.timeouts.call = Duration::from_secs(1);
+    };
+    let stage = Stage::new(change, move |request| {
+        if request.is("POST /containers/c1/wait") {
+            return Some(waited_until(&dead, 137));
+        }
+        if request.is("POST /containers/c1/kill?signal=SIGKILL") {
+            // The first two are not answered.
+            if kills.fetch_add(1, Ordering::SeqCst) < 2 {
+                return Some(vec![Step::Hold]);
+            }
+            dead.notify_one();
+        }
+        // By which signal it is to be asked is known too late.
+        runs(request).map(|says| [vec![Step::Pause(Duration::from_millis(800))], says].concat())
+    })
+    .await;
+    let spec = TaskSpec::builder("x").timeout(Duration::from_millis(200));
+    let spec = spec.stop_grace(Duration::from_millis(200)).build().unwrap();
+    let container = stage.driver.prepare(spec).await.unwrap();
+    let running = container.start().await.unwrap();
+    let exit = ended(&*running).await;
+    assert_eq!((exit.outcome, exit.code), (Outcome::TimedOut, Some(137)), "{exit:?}");
+    assert_eq!(exit.sent, [SentSignal::new(Signal::KILL, SentFor::Timeout)]);
+    assert_eq!(stage.engine.count("POST /containers/c1/kill"), 3);
+}

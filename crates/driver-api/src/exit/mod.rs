@@ -142,7 +142,8 @@ pub struct Exit {
     pub signal: Option<Signal>,
     /// Kills for want of memory, of the main process or of others.
     pub oom: OomEvidence,
-    /// The signals that the driver sent, in order.
+    /// The signals that the driver sent, in order. One is listed too if the engine did not answer,
+    /// since it may have come; of a kill that was sent again for that, only the first.
     pub sent: Vec<SentSignal>,
     /// What the engine says went wrong, if it says anything.
     pub engine_error: Option<String>,
