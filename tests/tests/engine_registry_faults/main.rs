@@ -49,7 +49,7 @@ async fn a_layer_that_stands_still_ends_by_the_idle_bound_and_the_next_pull_succ
     let start = Instant::now();
     let (error, told) = stage.fails(&stage.image()).await;
     assert_eq!(error.kind(), ErrorKind::Deadline, "{error}");
-    assert!(error.to_string().contains("2 s"), "{error}");
+    assert!(error.to_string().contains("stood still for 2s"), "{error}");
     assert!(start.elapsed() >= Duration::from_secs(4), "there were two attempts");
     let last = told.last().expect("the part that came was told");
     let is_part = last.bytes > 0 && last.bytes_done < last.bytes;

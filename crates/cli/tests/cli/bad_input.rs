@@ -248,7 +248,9 @@ fn a_socket_without_permission_names_it_and_the_remedy() {
     std::fs::set_permissions(&socket, Permissions::from_mode(0o000)).unwrap();
     // Root may do anything, so it becomes somebody else, who gets a copy that he may run.
     let program = mock.path("longshore");
-    std::fs::copy(env!("CARGO_BIN_EXE_longshore"), &program).unwrap();
+    // Written by another process: what another test starts meanwhile would hold it open for writing.
+    let copied = Command::new("cp").args([env!("CARGO_BIN_EXE_longshore"), &program]).status();
+    assert!(copied.unwrap().success());
     let mut command = Command::new(&program);
     command.env("HOME", "/nonexistent");
     for name in ["LONGSHORE_LOG", "DOCKER_CONFIG", "FN_DOCKER_AUTH", "XDG_RUNTIME_DIR"] {
