@@ -161,7 +161,7 @@ async fn on_container(
         }
     }
     tokio::select! {
-        ended = until_end(&*running, watches, signals, &mut raw, ended) => ended,
+        exit = until_end(&*running, watches, signals, &mut raw, ended) => exit,
         never = follow_size(&*running, terminal::size), if tty => never,
     }
 }
